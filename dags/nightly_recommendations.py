@@ -1,0 +1,155 @@
+"""# Nightly recommendations
+
+Every night at 02:00 UTC: walks the music library, extracts what is new, brings it through Kafka
+into MongoDB, trains the clusters, builds the table of similar tracks and makes it live.
+
+**Parameters** (trigger form): the folders of audio and metadata (empty: those of the settings,
+else the synthesised sample library), the day of data (empty: the run's own), the range of k,
+and whether to publish. `publish` off is a rehearsal: all is built and judged, nothing goes live.
+
+**What a run sees.** The library as it was known at the end of its day: tracks dated later are
+left out. So a backfill (`./nocturne backfill 2026-11-01 2026-11-03`) gives what those nights
+would have given, and never displaces the version of a newer day.
+
+**When it is red**
+
+| task | means | do |
+|---|---|---|
+| land_library | a folder is missing, or too many rows and files were refused | read the message, mend the library, clear the task |
+| extract_features | Spark failed; bad files do not make it fail | read its log, clear the task: what was extracted is kept |
+| publish_features | too many audio files were refused, or Kafka is away | look at `quarantine`; clear the task |
+| load_tracks | MongoDB or Kafka is away, or too many messages were refused | clear the task: nothing is lost or doubled |
+| check_candidate | a gate refused the candidate | its reasons stand in the log and in `models`; the old version is still live |
+| publish_version | the stored tables are not what was built | clear from build_tables on |
+
+Transport errors are retried three times with growing pauses, bad data fails at once. Clearing
+any task, or the whole run, is always safe: the same inputs leave the same bytes. A night that
+failed is harmless for listeners: what was live stays live.
+"""
+
+import pendulum
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
+
+from nocturne.nights import NIGHTLY_CRON
+from nocturne_airflow.assets import (
+    CATALOGUE,
+    FEATURES,
+    LIBRARY,
+    LIVE,
+    MODEL,
+    SIMILAR_TRACKS,
+    TRACKS,
+    TRACKS_TOPIC,
+)
+from nocturne_airflow.night import find_night
+from nocturne_airflow.policies import MONGO_POOL, default_arguments
+from nocturne_airflow.spark import SparkJob
+
+LANDED = "ti.xcom_pull('land_library')"
+PLANNED = "ti.xcom_pull('plan_candidate')"
+PARAMS = {
+    "audio_folder": Param(None, type=["null", "string"], title="Folder of audio files"),
+    "metadata_folder": Param(None, type=["null", "string"], title="Folder of metadata CSV files"),
+    "date": Param(None, type=["null", "string"], format="date", title="Day of data"),
+    "k_min": Param(None, type=["null", "integer"], minimum=2, title="Smallest number of clusters"),
+    "k_max": Param(None, type=["null", "integer"], minimum=2, title="Largest number of clusters"),
+    "publish": Param(True, type="boolean", title="Publish the version if it passes the gates"),
+}
+
+with DAG(
+    "nightly_recommendations",
+    schedule=CronDataIntervalTimetable(NIGHTLY_CRON, timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    default_args=default_arguments(),
+    params=PARAMS,
+    doc_md=__doc__,
+    tags=["nocturne", "music"],
+):
+
+    @task(inlets=[LIBRARY], outlets=[CATALOGUE])
+    def land_library(params=None, dag_run=None):
+        from nocturne_airflow import nightly
+
+        return nightly.land(params, find_night(params, dag_run), dag_run.run_id)
+
+    extract_features = SparkJob(
+        task_id="extract_features",
+        job="extract_features",
+        arguments=[
+            *("--catalogue", f"{{{{ {LANDED}['run_dir'] }}}}/catalogue.parquet"),
+            *("--audio-dir", f"{{{{ {LANDED}['audio_dir'] }}}}"),
+            *("--store", f"{{{{ {LANDED}['store'] }}}}"),
+            *("--sample-rate", f"{{{{ {LANDED}['sample_rate'] }}}}"),
+            *("--report", f"{{{{ {LANDED}['run_dir'] }}}}/extraction.json"),
+        ],
+        inlets=[CATALOGUE],
+        outlets=[FEATURES],
+    )
+
+    @task(inlets=[CATALOGUE, FEATURES], outlets=[TRACKS_TOPIC])
+    def publish_features(ti=None, params=None, dag_run=None):
+        from nocturne_airflow import nightly
+
+        landed = ti.xcom_pull("land_library")
+        return nightly.publish_features(landed, find_night(params, dag_run), dag_run.run_id)
+
+    @task(pool=MONGO_POOL, inlets=[TRACKS_TOPIC], outlets=[TRACKS])
+    def load_tracks(ti=None, dag_run=None):
+        from nocturne_airflow import nightly
+
+        return nightly.load(ti.xcom_pull("land_library"), dag_run.run_id)
+
+    @task(pool=MONGO_POOL, inlets=[TRACKS])
+    def plan_candidate(ti=None, params=None, dag_run=None):
+        from nocturne_airflow import nightly
+
+        landed, published = ti.xcom_pull("land_library"), ti.xcom_pull("publish_features")
+        night = find_night(params, dag_run)
+        return nightly.plan(landed, published, params, night, dag_run.run_id)
+
+    train_clusters = SparkJob(
+        task_id="train_clusters",
+        job="train_clusters",
+        arguments=[
+            *("--inputs", f"{{{{ {PLANNED}['inputs'] }}}}"),
+            *("--target", f"{{{{ {PLANNED}['target'] }}}}"),
+            *("--k-min", f"{{{{ {PLANNED}['k_min'] }}}}"),
+            *("--k-max", f"{{{{ {PLANNED}['k_max'] }}}}"),
+            *("--max-cluster-share", f"{{{{ {PLANNED}['max_cluster_share'] }}}}"),
+        ],
+        inlets=[TRACKS],
+        outlets=[MODEL],
+    )
+
+    @task(pool=MONGO_POOL, inlets=[TRACKS, MODEL], outlets=[SIMILAR_TRACKS])
+    def build_tables(ti=None):
+        from nocturne_airflow import nightly
+
+        return nightly.build(ti.xcom_pull("plan_candidate"))
+
+    @task(pool=MONGO_POOL, inlets=[SIMILAR_TRACKS])
+    def check_candidate(ti=None):
+        from nocturne_airflow import nightly
+
+        return nightly.check(ti.xcom_pull("plan_candidate"))
+
+    @task(pool=MONGO_POOL, inlets=[SIMILAR_TRACKS], outlets=[LIVE])
+    def publish_version(ti=None, params=None):
+        from nocturne_airflow import nightly
+
+        return nightly.go_live(ti.xcom_pull("plan_candidate"), params)
+
+    chain(
+        land_library(),
+        extract_features,
+        publish_features(),
+        load_tracks(),
+        plan_candidate(),
+        train_clusters,
+        build_tables(),
+        check_candidate(),
+        publish_version(),
+    )

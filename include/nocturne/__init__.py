@@ -1,0 +1,1 @@
+"""Nocturne recommends music."""

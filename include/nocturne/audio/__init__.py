@@ -1,0 +1,1 @@
+"""Audio: files decoded, 518 features extracted, bad files set aside, everything kept once."""

@@ -1,0 +1,1 @@
+"""Metadata and audio files found, checked and merged."""

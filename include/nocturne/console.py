@@ -1,0 +1,124 @@
+"""What the command line shows: progress on stderr, results on stdout."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from nocturne.stack.airflow_api import TaskState
+from nocturne.stack.stack import Status
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, highlight=False)
+MARKS = {
+    "success": "[green]✓[/]",
+    "running": "[cyan]▶[/]",
+    "failed": "[red]✗[/]",
+    "upstream_failed": "[red]-[/]",
+    "up_for_retry": "[yellow]↻[/]",
+    "skipped": "[dim]-[/]",
+}
+
+
+def say(step: str) -> None:
+    err.print(f"[dim]·[/] {escape(step)}")
+
+
+def print_json(result: Any) -> None:
+    print(json.dumps(result, default=to_text, ensure_ascii=False, indent=2))  # noqa: T201
+
+
+def to_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+class TaskProgress:
+    """The tasks of a run, redrawn in place on a terminal, a line a change elsewhere."""
+
+    def __init__(self, live: Live | None) -> None:
+        self.live = live
+        self.shown: dict[str, tuple[str | None, int]] = {}
+
+    def __call__(self, tasks: list[TaskState]) -> None:
+        if self.live is not None:
+            self.live.update(draw_tasks(tasks))
+            return
+        for task in tasks:
+            seen = (task.state, task.try_number)
+            if self.shown.get(task.task_id) != seen and task.state in MARKS:
+                err.print(describe_task(task))
+            self.shown[task.task_id] = seen
+
+
+@contextmanager
+def task_progress() -> Iterator[TaskProgress]:
+    if not err.is_terminal:
+        yield TaskProgress(None)
+        return
+    with Live(console=err, refresh_per_second=4) as live:
+        yield TaskProgress(live)
+
+
+def draw_tasks(tasks: list[TaskState]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for task in tasks:
+        table.add_row(Text.from_markup(describe_task(task)))
+    return table
+
+
+def describe_task(task: TaskState) -> str:
+    mark = MARKS.get(task.state or "", "[dim]·[/]")
+    again = f" (try {task.try_number})" if task.try_number > 1 else ""
+    seconds = f"{task.seconds:7.1f} s" if task.seconds is not None else ""
+    return f"  {mark} {task.task_id:<20}{seconds}{again}"
+
+
+def print_run(result: dict[str, Any]) -> None:
+    """The result of `./nocturne run`: some of the table, the version, the Airflow UI."""
+    out.print()
+    print_similar(result["similar_tracks"])
+    login = result["airflow"]
+    out.print(f"\nLive: [bold]{result['version']}[/]")
+    out.print(f"Airflow: {login['url']}  user {login['user']}  password {login['password']}")
+
+
+def print_similar(found: Iterable[dict[str, Any]]) -> None:
+    for item in found:
+        cluster = "" if item["cluster"] is None else f", cluster {item['cluster']}"
+        out.print(
+            f"[bold]{escape(item['title'])}[/] · {escape(item['artist'])}"
+            f"  [dim]{escape(item['track_id'])}{cluster}[/]"
+        )
+        for near in item["similar"]:
+            out.print(
+                f"  {near['score']:6.3f}  {escape(near['title'])} · {escape(near['artist'])}"
+                f"  [dim]{escape(near['track_id'])}, {near['reason']}[/]"
+            )
+
+
+def print_versions(found: list[dict[str, Any]]) -> None:
+    for model in found:
+        mark = "[green]live[/]" if model["live"] else "    "
+        out.print(
+            f"{mark}  {model['_id']}  {model['state']:<10} {model['inputs']['tracks']} tracks"
+            f"  [dim]{model['run_id']}[/]"
+        )
+
+
+def print_status(found: Status) -> None:
+    for name, healthy in found.healthy.items():
+        mark = "[green]healthy[/]" if healthy else "[red]down[/]"
+        out.print(f"{name:<8} {mark}  {found.addresses[name]}")
+    for process in found.processes:
+        out.print(
+            f"  {process.name:<22} {process.state:<9} pid {process.pid:<8} {process.up_seconds} s"
+        )
+    if not found.running:
+        out.print("The stack is not running: `./nocturne up` starts it.")

@@ -1,0 +1,116 @@
+"""The commands that run nights: start the stack, ask Airflow, follow, read what was published."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nocturne.console import err, task_progress
+from nocturne.errors import Misuse
+from nocturne.nights import Night, last_complete_night, night_of, parse_day
+from nocturne.recommend.lookup import Catalogue
+from nocturne.sample.library import ensure_sample
+from nocturne.settings import Settings
+from nocturne.stack.airflow import ADMIN
+from nocturne.stack.airflow_runs import (
+    NIGHTLY,
+    follow_backfill,
+    follow_run,
+    require_success,
+    start_backfill,
+    start_night,
+)
+from nocturne.stack.passwords import ensure_passwords
+from nocturne.stack.stack import bring_up, connect_airflow, find_services
+from nocturne.store.collections import connect
+from nocturne.store.versions import live_version
+
+Say = Callable[[str], None]
+SHOWN_TRACKS = 4
+SHOWN_NEIGHBOURS = 3
+
+
+def run_night(
+    settings: Settings, audio: Path | None, metadata: Path | None, date: str | None, say: Say
+) -> dict[str, Any]:
+    """One real run of the nightly DAG on a library, or on the sample, and what it published.
+
+    Raises NocturneError with the last words of the tasks that failed.
+    """
+    night = night_of(parse_day(date)) if date else last_complete_night(datetime.now(UTC))
+    conf = choose_library(settings, audio, metadata, night, say)
+    settings = bring_up(settings, say)
+    with connect_airflow(settings) as api:
+        say(f"running {NIGHTLY} for the night of {night.data_date}")
+        run_id = start_night(api, night, conf)
+        with task_progress() as watch:
+            finished = follow_run(api, NIGHTLY, run_id, watch)
+        require_success(api, finished)
+    with connect_catalogue(settings) as catalogue:
+        shown = catalogue.some(SHOWN_TRACKS, SHOWN_NEIGHBOURS)
+        live = live_version(catalogue.database)
+    return {
+        "run_id": run_id,
+        "version": live["version"] if live else None,
+        "tasks": [asdict(task) for task in finished.tasks],
+        "similar_tracks": [asdict(item) for item in shown],
+        "airflow": describe_login(settings),
+    }
+
+
+def choose_library(
+    settings: Settings, audio: Path | None, metadata: Path | None, night: Night, say: Say
+) -> dict[str, Any]:
+    """The DAG's parameters for a library; without one, the sample is made if it is not there."""
+    if audio and metadata:
+        for folder in (audio, metadata):
+            if not folder.is_dir():
+                raise Misuse(f"{folder} is not a folder.")
+        return {
+            "audio_folder": str(audio.absolute()),
+            "metadata_folder": str(metadata.absolute()),
+        }
+    if settings.audio_dir is None and settings.metadata_dir is None:
+        say(f"the sample library, in {settings.sample_dir}")
+        settings.home.mkdir(parents=True, exist_ok=True)
+        ensure_sample(settings.sample_dir, night.start.date())
+    return {}
+
+
+def describe_login(settings: Settings) -> dict[str, str]:
+    """Where the Airflow UI is, and how to log in."""
+    return {
+        "url": settings.airflow_url,
+        "user": ADMIN,
+        "password": ensure_passwords(settings.stack_dir).airflow_admin,
+    }
+
+
+def backfill_nights(settings: Settings, first: str, last: str, say: Say) -> dict[str, str]:
+    """Backfill the nights from the first day to the last; each run's final state."""
+    start, end = night_of(parse_day(first)), night_of(parse_day(last))
+    if start.start > end.start:
+        raise Misuse(f"{first} is after {last}.")
+    settings = bring_up(settings, say)
+    with connect_airflow(settings) as api:
+        backfill = start_backfill(api, start, end)
+        shown: dict[str, str] = {}
+        for runs in follow_backfill(api, backfill, start, end):
+            for run_id, state in runs.items() - shown.items():
+                err.print(f"  {run_id} {state}")
+            shown = runs
+    return shown
+
+
+@contextmanager
+def connect_catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """The catalogue of this home's MongoDB, or of the one that the settings name."""
+    settings = find_services(settings)
+    if not settings.mongo_uri:
+        raise Misuse(
+            "There is no MongoDB yet: `./nocturne run` starts it, or set NOCTURNE_MONGO_URI."
+        )
+    with connect(settings) as client:
+        yield Catalogue(client[settings.mongo_database], settings.tracks_collection)

@@ -1,0 +1,43 @@
+"""A night: the day of data that one nightly run sees."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from nocturne.errors import Misuse
+
+# 02:00 UTC: the day's listening is over on most of the planet's busiest clocks.
+NIGHTLY_CRON = "0 2 * * *"
+NIGHT_STARTS_AT = time(2, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Night:
+    """The data interval from `start` (inclusive) to `end` (exclusive), named by its first day."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def data_date(self) -> str:
+        return self.start.date().isoformat()
+
+
+def night_of(day: date) -> Night:
+    """The interval that begins on a day."""
+    start = datetime.combine(day, NIGHT_STARTS_AT)
+    return Night(start, start + timedelta(days=1))
+
+
+def last_complete_night(now: datetime) -> Night:
+    """The newest interval that has ended."""
+    tonight = night_of(now.astimezone(UTC).date())
+    days = 1 if tonight.start <= now else 2
+    return night_of(tonight.start.date() - timedelta(days=days))
+
+
+def parse_day(text: str) -> date:
+    """Raises Misuse if it is not a date as in 2026-11-19."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Misuse(f"{text!r} is not a day; write it as 2026-11-19.") from error

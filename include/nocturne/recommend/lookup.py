@@ -1,0 +1,110 @@
+"""Reading recommendations from the live version."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+from rapidfuzz import fuzz, process, utils
+
+from nocturne.errors import BadInput
+from nocturne.store.versions import live_version
+
+Document = dict[str, Any]
+# Below this similarity (0 to 100) a title is another title; above it, a misspelt one.
+CLOSE_ENOUGH = 75
+SHOWN_CANDIDATES = 5
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    track_id: str
+    title: str
+    artist: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class SimilarTracks:
+    """What the live version says about one track."""
+
+    version: str
+    track_id: str
+    title: str
+    artist: str
+    cluster: int | None
+    similar: list[Recommendation]
+
+
+class Catalogue:
+    """The live version of a database, read by track."""
+
+    def __init__(self, database: Database[Document], tracks: str) -> None:
+        self.database = database
+        self.tracks: Collection[Document] = database[tracks]
+
+    def live(self) -> str:
+        pointer = live_version(self.database)
+        if pointer is None:
+            raise BadInput("Nothing has been published yet: `./nocturne run` does it.")
+        return str(pointer["version"])
+
+    def similar(self, track_id: str, count: int) -> SimilarTracks:
+        """The nearest tracks with titles and scores. Raises BadInput for an unknown track."""
+        version = self.live()
+        row = self.database["similar_tracks"].find_one({"_id": f"{version}/{track_id}"})
+        if row is None:
+            raise BadInput(f"Track {track_id} is not in the live version {version}.")
+        return self.with_titles(row, count)
+
+    def some(self, tracks: int, count: int) -> list[SimilarTracks]:
+        """A few tracks of the live version, spread over it, each with its nearest."""
+        version = self.live()
+        rows = list(self.database["similar_tracks"].find({"version": version}).sort("_id"))
+        step = max(len(rows) // tracks, 1)
+        return [self.with_titles(row, count) for row in rows[::step][:tracks]]
+
+    def with_titles(self, row: Document, count: int) -> SimilarTracks:
+        similar = row["similar"][:count]
+        ids = [row["track_id"], *(item["track_id"] for item in similar)]
+        names = {
+            track["_id"]: (track["metadata"]["title"], track["metadata"]["artist_name"])
+            for track in self.tracks.find(
+                {"_id": {"$in": ids}}, ["metadata.title", "metadata.artist_name"]
+            )
+        }
+        listed = [
+            Recommendation(
+                item["track_id"], *names[item["track_id"]], item["score"], item["reason"]
+            )
+            for item in similar
+        ]
+        title, artist = names[row["track_id"]]
+        return SimilarTracks(row["version"], row["track_id"], title, artist, row["cluster"], listed)
+
+    def find_track(self, song: str, artist: str | None) -> str:
+        """The id of the track that a person means by title and artist, misspelt or not.
+
+        Raises BadInput with the nearest titles if none is near enough.
+        """
+        version = self.live()
+        live_ids = self.database["similar_tracks"].distinct("track_id", {"version": version})
+        fields = ["metadata.title", "metadata.artist_name"]
+        labels = {
+            track["_id"]: label(track["metadata"], with_artist=artist is not None)
+            for track in self.tracks.find({"_id": {"$in": live_ids}}, fields)
+        }
+        asked = song if artist is None else f"{song} {artist}"
+        found = process.extract(
+            asked, labels, scorer=fuzz.WRatio, processor=utils.default_process,
+            limit=SHOWN_CANDIDATES,
+        )  # fmt: skip
+        if not found or found[0][1] < CLOSE_ENOUGH:
+            nearest = "; ".join(f"{name} ({track_id})" for name, _, track_id in found)
+            raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
+        return str(found[0][2])
+
+
+def label(metadata: Document, *, with_artist: bool) -> str:
+    return f"{metadata['title']} {metadata['artist_name']}" if with_artist else metadata["title"]

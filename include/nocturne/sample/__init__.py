@@ -1,0 +1,1 @@
+"""A synthesised music library with listeners, for a first run without any data."""

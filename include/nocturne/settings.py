@@ -1,0 +1,101 @@
+"""Where everything is.
+
+Each field is set by the environment variable NOCTURNE_<FIELD>. The addresses of the embedded
+servers are known once they have been up: `nocturne.stack.stack.find_services` fills them in,
+and hands them to Airflow's tasks as the same variables. Call `load_settings` inside functions,
+never while a module is imported.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nocturne.errors import Misuse
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="NOCTURNE_", frozen=True, extra="forbid")
+
+    home: Path = Field(PROJECT / ".nocturne", description="everything that Nocturne writes")
+    runtime: Path = Field(
+        Path(sys.prefix) / "nocturne-runtime", description="broker, database and Spark jars"
+    )
+    audio_dir: Path | None = Field(None, description="audio files; the sample library if unset")
+    metadata_dir: Path | None = Field(
+        None, description="FMA-like metadata; the sample library if unset"
+    )
+
+    kafka_bootstrap: str = Field("", description="host:port of Kafka; the embedded one if unset")
+    mongo_uri: str = Field("", description="MongoDB address; the embedded one if unset")
+    mongo_database: str = Field("nocturne", description="database that holds the collections")
+    tracks_collection: str = Field("tracks", description="collection that holds the tracks")
+    spark_master: str = Field("local[2]", description="local[n], spark://host:port, yarn, …")
+    spark_driver_memory: str = Field("2g", description="heap of a Spark driver")
+    airflow_url: str = Field("", description="Airflow's address; the embedded one if unset")
+
+    sample_rate: int = Field(22050, ge=8000, le=96000, description="Hz that audio is analysed at")
+    max_refused_share: float = Field(
+        0.2, ge=0, le=1, description="share of files or rows refused that fails a task"
+    )
+    neighbours: int = Field(20, ge=1, le=200, description="similar tracks published per track")
+    k_min: int = Field(2, ge=2, description="smallest number of clusters tried")
+    k_max: int = Field(10, ge=2, description="largest number of clusters tried")
+    max_cluster_share: float = Field(
+        0.5, gt=0, le=1, description="largest share of the tracks that one cluster may hold"
+    )
+    versions_kept: int = Field(14, ge=2, description="published versions kept for rollback")
+
+    @property
+    def stack_dir(self) -> Path:
+        return self.home / "stack"
+
+    @property
+    def runs_dir(self) -> Path:
+        """One folder a run: the merged catalogue, refusals, reports."""
+        return self.home / "runs"
+
+    def run_dir(self, run_id: str) -> Path:
+        """The folder of one Airflow run, whose id may hold characters that a path should not."""
+        return self.runs_dir / re.sub(r"[^\w.+-]", "_", run_id)
+
+    @property
+    def sample_dir(self) -> Path:
+        return self.home / "sample"
+
+    @property
+    def features_dir(self) -> Path:
+        return self.home / "features"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def lineage_dir(self) -> Path:
+        return self.home / "lineage"
+
+    @property
+    def exports_dir(self) -> Path:
+        return self.home / "exports"
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises Misuse naming the variable and the reason if one has an unusable value.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"NOCTURNE_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            f" (got {problem['input']!r})"
+            for problem in error.errors()
+        )
+        raise Misuse(f"Unusable settings: {wrong}. See docs/settings.md.") from error
+    return settings.model_copy(update={"home": settings.home.absolute()})

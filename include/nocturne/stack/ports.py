@@ -1,0 +1,93 @@
+"""The ports of the embedded servers: chosen once for a NOCTURNE_HOME, then kept."""
+
+import json
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from nocturne.errors import BadInput
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports on 127.0.0.1; the defaults are the ones that each server is known for."""
+
+    kafka: int = 9092
+    kafka_controller: int = 9093
+    mongo: int = 27017
+    airflow: int = 8080
+    worker_logs: int = 8793
+    trigger_logs: int = 8794
+
+
+def read_ports(stack_dir: Path) -> Ports | None:
+    """The ports that this home has, or None before its first `up`."""
+    path = stack_dir / "ports.json"
+    return Ports(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
+
+
+def allot_ports(stack_dir: Path) -> Ports:
+    """This home's ports: the known ones where they are free, else any free ones, for good.
+
+    The choice is written down, so that a MongoDB replica set and Airflow's links keep their
+    addresses over restarts. A home may be given its ports by writing the file first.
+    """
+    kept = read_ports(stack_dir)
+    if kept is not None:
+        return kept
+    chosen: dict[str, int] = {}
+    for name, usual in asdict(Ports()).items():
+        chosen[name] = usual if is_free(usual) else find_free_port(set(chosen.values()))
+    ports = Ports(**chosen)
+    (stack_dir / "ports.json").write_text(json.dumps(asdict(ports), indent=2), encoding="utf-8")
+    return ports
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def find_free_port(taken: set[int]) -> int:
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port
+
+
+def require_free(ports: Ports, names: list[str], stack_dir: Path) -> None:
+    """Raise BadInput, naming the owner, if a server's port is taken."""
+    for name in names:
+        port = getattr(ports, name)
+        if not is_free(port):
+            raise BadInput(
+                f"Port {port}, which {name} needs, is taken by {describe_owner(port)}. Stop that"
+                f" process, or give {name} another port in {stack_dir / 'ports.json'}."
+            )
+
+
+def describe_owner(port: int) -> str:
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            return describe_process(connection.pid)
+    return "a process of another user"
+
+
+def describe_process(pid: int | None) -> str:
+    if pid is None:
+        return "a process of another user"
+    try:
+        return f"process {pid} ({' '.join(psutil.Process(pid).cmdline())[:120]})"
+    except psutil.Error:
+        return f"process {pid}"

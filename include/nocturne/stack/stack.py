@@ -1,0 +1,218 @@
+"""The embedded Kafka, MongoDB and Airflow: up, down, status."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pymongo.errors import PyMongoError
+
+from nocturne.errors import ServiceUnavailable
+from nocturne.locks import one_at_a_time
+from nocturne.settings import Settings
+from nocturne.stack import airflow, kafka, mongo
+from nocturne.stack.airflow_api import AirflowApi
+from nocturne.stack.java import ensure_java
+from nocturne.stack.mongod import mongod_command
+from nocturne.stack.passwords import Passwords, ensure_passwords, read_passwords
+from nocturne.stack.ports import HOST, Ports, allot_ports, read_ports, require_free
+from nocturne.stack.setup import set_up
+from nocturne.stack.supervise import ProcessState, Program, Supervisor
+
+Say = Callable[[str], None]
+HEALTH_SECONDS = 180
+# Slots that DAGs share: one Spark driver at a time fits a laptop, MongoDB takes a few writers.
+POOLS = {"spark": 1, "mongo": 4}
+AIRFLOW_PROGRAMS = [f"airflow-{name}" for name in airflow.PROCESSES]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs and where it is reached."""
+
+    running: bool
+    healthy: dict[str, bool]
+    processes: list[ProcessState]
+    addresses: dict[str, str]
+
+
+def bring_up(settings: Settings, say: Say) -> Settings:
+    """Start what is not running, wait until all of it is healthy; the settings to use it with.
+
+    Idempotent. A server whose address is set from outside is not started here. Raises
+    BadInput if a port is taken, ServiceUnavailable naming the log if something does not
+    become healthy.
+    """
+    set_up(settings, say)
+    settings.stack_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.lineage_dir, settings.runs_dir):
+        folder.mkdir(exist_ok=True)
+    with one_at_a_time(settings.stack_dir / "up.lock"):
+        ports = allot_ports(settings.stack_dir)
+        passwords = ensure_passwords(settings.stack_dir)
+        reachable = locate_services(settings, ports, passwords)
+        supervisor = Supervisor(settings.stack_dir)
+        if not supervisor.is_running():
+            start_processes(reachable, supervisor, ports, passwords, say)
+        wait_for_services(reachable, supervisor, ports, passwords, say)
+    return reachable
+
+
+def find_services(settings: Settings) -> Settings:
+    """The settings with the addresses of this home's stack, as far as it has ever been up."""
+    ports, passwords = read_ports(settings.stack_dir), read_passwords(settings.stack_dir)
+    return locate_services(settings, ports, passwords) if ports and passwords else settings
+
+
+def locate_services(settings: Settings, ports: Ports, passwords: Passwords) -> Settings:
+    """The settings, with the embedded stack's addresses where none is set."""
+    embedded = {
+        "kafka_bootstrap": f"{HOST}:{ports.kafka}",
+        "mongo_uri": mongo.mongo_uri(ports, passwords),
+        "airflow_url": f"http://{HOST}:{ports.airflow}",
+    }
+    missing = {name: value for name, value in embedded.items() if not getattr(settings, name)}
+    return settings.model_copy(update=missing)
+
+
+def start_processes(
+    settings: Settings, supervisor: Supervisor, ports: Ports, passwords: Passwords, say: Say
+) -> None:
+    supervisor.stop()
+    java = ensure_java()
+    environment = {
+        **airflow.airflow_environment(settings, ports, passwords, java),
+        **settings_environment(settings),
+    }
+    programs = describe_programs(settings, ports, passwords, java)
+    require_free(ports, needed_ports([program.name for program in programs]), settings.stack_dir)
+    say("starting " + ", ".join(program.name for program in programs if program.starts_alone))
+    supervisor.start(programs, environment)
+    if is_embedded(settings.airflow_url, ports.airflow):
+        say("bringing Airflow's database to its newest schema")
+        airflow.prepare_airflow(environment, passwords)
+
+
+def describe_programs(
+    settings: Settings, ports: Ports, passwords: Passwords, java: Path
+) -> list[Program]:
+    """The processes of this stack; none for a server whose address is not here."""
+    programs = []
+    if is_embedded(settings.kafka_bootstrap, ports.kafka):
+        command = kafka.write_kafka_files(
+            settings.stack_dir / "kafka", ports, java, settings.runtime
+        )
+        programs.append(Program("kafka", command, starts_alone=True))
+    if is_embedded(settings.mongo_uri, ports.mongo):
+        command = mongo.write_mongo_files(
+            settings.stack_dir / "mongo", ports, passwords, mongod_command(settings.runtime)
+        )
+        programs.append(Program("mongo", command, starts_alone=True))
+    if is_embedded(settings.airflow_url, ports.airflow):
+        programs += [
+            Program(f"airflow-{name}", [str(airflow.BIN / "airflow"), name], starts_alone=False)
+            for name in airflow.PROCESSES
+        ]
+    return programs
+
+
+def is_embedded(address: str, port: int) -> bool:
+    return f"{HOST}:{port}" in address
+
+
+def needed_ports(programs: list[str]) -> list[str]:
+    needed = {
+        "kafka": ["kafka", "kafka_controller"],
+        "mongo": ["mongo"],
+        "airflow-api-server": ["airflow"],
+        "airflow-scheduler": ["worker_logs"],
+        "airflow-triggerer": ["trigger_logs"],
+    }
+    return [port for program in programs for port in needed.get(program, [])]
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as the variables that tasks and Spark drivers read them from again."""
+    return {
+        f"NOCTURNE_{name.upper()}": str(value)
+        for name, value in settings
+        if value is not None and value != ""
+    }
+
+
+def wait_for_services(
+    settings: Settings, supervisor: Supervisor, ports: Ports, passwords: Passwords, say: Say
+) -> None:
+    logs = settings.stack_dir / "logs"
+    say("waiting for Kafka")
+    wait_until(lambda: kafka.is_kafka_healthy(settings.kafka_bootstrap), "Kafka", logs)
+    say("waiting for MongoDB")
+    if is_embedded(settings.mongo_uri, ports.mongo):
+        wait_until(lambda: founded(ports, passwords), "MongoDB", logs)
+    wait_until(lambda: mongo.is_mongo_healthy(settings.mongo_uri), "MongoDB", logs)
+    if is_embedded(settings.airflow_url, ports.airflow):
+        for name in AIRFLOW_PROGRAMS:
+            supervisor.start_program(name)
+    say("waiting for Airflow")
+    wait_until(lambda: airflow.is_airflow_healthy(settings.airflow_url), "Airflow", logs)
+    with connect_airflow(settings) as api:
+        api.ensure_pools(POOLS)
+
+
+def founded(ports: Ports, passwords: Passwords) -> bool:
+    try:
+        mongo.found_replica_set(ports, passwords)
+    except PyMongoError:
+        return False
+    return True
+
+
+def wait_until(is_healthy: Callable[[], bool], name: str, logs: Path) -> None:
+    deadline = time.monotonic() + HEALTH_SECONDS
+    while not is_healthy():
+        if time.monotonic() > deadline:
+            raise ServiceUnavailable(
+                f"{name} was not healthy after {HEALTH_SECONDS} s; its log is in {logs}."
+            )
+        time.sleep(0.5)
+
+
+def bring_down(settings: Settings) -> None:
+    """Stop every process of the stack; nothing is left running, no data is lost."""
+    Supervisor(settings.stack_dir).stop()
+
+
+@contextmanager
+def connect_airflow(settings: Settings) -> Iterator[AirflowApi]:
+    """Airflow's REST API, logged in as this home's administrator."""
+    passwords = ensure_passwords(settings.stack_dir)
+    with httpx.Client(base_url=settings.airflow_url, timeout=60) as client:
+        yield AirflowApi.log_in(client, airflow.ADMIN, passwords.airflow_admin)
+
+
+def read_status(settings: Settings) -> Status:
+    """What runs now; nothing is started or written."""
+    supervisor = Supervisor(settings.stack_dir)
+    running = supervisor.is_running()
+    return Status(
+        running=running,
+        healthy=check_health(settings),
+        processes=supervisor.processes() if running else [],
+        addresses={
+            "airflow": settings.airflow_url,
+            "kafka": settings.kafka_bootstrap,
+            "mongo": settings.mongo_uri.rpartition("@")[2],
+        },
+    )
+
+
+def check_health(settings: Settings) -> dict[str, bool]:
+    """Health by server; False for one whose address is not known yet."""
+    return {
+        "kafka": bool(settings.kafka_bootstrap)
+        and kafka.is_kafka_healthy(settings.kafka_bootstrap),
+        "mongo": bool(settings.mongo_uri) and mongo.is_mongo_healthy(settings.mongo_uri),
+        "airflow": bool(settings.airflow_url) and airflow.is_airflow_healthy(settings.airflow_url),
+    }

@@ -1,0 +1,99 @@
+"""The collections: their JSON-schema validators and indexes, from one declaration."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, MongoClient
+from pymongo.database import Database
+from pymongo.errors import CollectionInvalid
+
+from nocturne.settings import Settings
+
+Document = dict[str, Any]
+FEATURES_PER_TRACK = 518
+Keys = list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a collection must hold; `required` maps a field to its BSON type or schema."""
+
+    name: str
+    required: dict[str, str | Document]
+    indexes: list[Keys] = field(default_factory=list)
+
+    def schema(self) -> Document:
+        properties = {
+            name: {"bsonType": rule} if isinstance(rule, str) else rule
+            for name, rule in self.required.items()
+        }
+        return {"bsonType": "object", "required": sorted(self.required), "properties": properties}
+
+
+def declare_collections(tracks: str = "tracks") -> list[Collection]:
+    """Every collection of the music pipeline; `tracks` is what the settings call that one."""
+    features = {
+        "bsonType": "array",
+        "minItems": FEATURES_PER_TRACK,
+        "maxItems": FEATURES_PER_TRACK,
+        "items": {"bsonType": "double"},
+    }
+    return [
+        Collection(
+            tracks,
+            {
+                "_id": "string",
+                "metadata": "object",
+                "features": features,
+                "feature_set": "string",
+                "audio_sha256": "string",
+                "content_sha256": "string",
+                "as_of": "date",
+                "sent_at": "date",
+                "run_id": "string",
+                "source": "object",
+            },
+            [[("metadata.artist_name", ASCENDING), ("metadata.title", ASCENDING)]],
+        ),
+        Collection(
+            "quarantine",
+            {"run_id": "string", "source": "string", "key": "string", "rule": "string",
+             "reason": "string"},
+            [[("run_id", ASCENDING), ("rule", ASCENDING)]],
+        ),
+        Collection("offsets", {"next_offset": "long"}),
+        Collection(
+            "models",
+            {"data_date": "string", "run_id": "string", "state": "string", "inputs": "object"},
+            [[("data_date", DESCENDING)]],
+        ),
+        Collection(
+            "similar_tracks",
+            {"version": "string", "track_id": "string", "similar": "array"},
+            [[("version", ASCENDING), ("track_id", ASCENDING)]],
+        ),
+        Collection("live", {}, [[("at", DESCENDING)]]),
+    ]  # fmt: skip
+
+
+def ensure_collections(database: Database[Document], tracks: str = "tracks") -> None:
+    """Create what is missing and bring validators and indexes to this declaration."""
+    for collection in declare_collections(tracks):
+        validator = {"$jsonSchema": collection.schema()} if collection.required else {}
+        try:
+            database.create_collection(collection.name, validator=validator)
+        except CollectionInvalid:
+            database.command("collMod", collection.name, validator=validator)
+        for keys in collection.indexes:
+            database[collection.name].create_index(keys)
+
+
+def connect(settings: Settings) -> MongoClient[Document]:
+    """A client whose writes are acknowledged by a majority; times are UTC."""
+    return MongoClient(
+        settings.mongo_uri,
+        w="majority",
+        tz_aware=True,
+        serverSelectionTimeoutMS=20_000,
+        appname="nocturne",
+    )

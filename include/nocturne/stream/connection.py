@@ -1,0 +1,22 @@
+"""How a Kafka client is configured for a connection."""
+
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer
+
+KafkaConfig = Mapping[str, str | int | float | bool]
+CONSUMER_ONLY = ("group.id", "auto.offset.reset", "enable.auto.commit")
+
+
+def brokers(config: KafkaConfig) -> str:
+    return str(config["bootstrap.servers"])
+
+
+def client_config(config: KafkaConfig) -> dict[str, str | int | float | bool]:
+    """What producers and administrators understand of a connection: addresses and security."""
+    return {name: value for name, value in config.items() if name not in CONSUMER_ONLY}
+
+
+def open_consumer(config: KafkaConfig, group: str) -> Consumer:
+    """A consumer that commits nothing by itself."""
+    return Consumer({**config, "group.id": group, "enable.auto.commit": False})

@@ -1,0 +1,71 @@
+"""Producing with every delivery checked."""
+
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from nocturne.errors import ServiceUnavailable
+from nocturne.stream.connection import KafkaConfig, brokers, client_config
+
+# Librdkafka gives up on a message after this long, and so do we.
+DELIVERY_SECONDS = 120
+SHOWN_ERRORS = 3
+Header = tuple[str, bytes]
+
+
+class CheckedProducer:
+    """An idempotent producer that knows what became of every message.
+
+    Use as a context manager: leaving it waits for all deliveries and raises ServiceUnavailable,
+    with the count and the first errors, if one was not acknowledged by all replicas.
+    """
+
+    def __init__(self, config: KafkaConfig) -> None:
+        self.brokers = brokers(config)
+        self.producer = Producer(
+            {
+                **client_config(config),
+                "enable.idempotence": True,
+                "compression.type": "lz4",
+                "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
+            }
+        )
+        self.delivered = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "CheckedProducer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.flush()
+
+    def send(
+        self, topic: str, key: bytes | None, value: bytes, headers: Iterable[Header] = ()
+    ) -> None:
+        """Queue a message, waiting while the local queue is full."""
+        while True:
+            try:
+                self.producer.produce(
+                    topic, value, key, headers=list(headers), on_delivery=self.note_delivery
+                )
+            except BufferError:
+                self.producer.poll(0.5)
+                continue
+            self.producer.poll(0)
+            return
+
+    def note_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.delivered += 1
+        else:
+            self.failures.append(f"{message.topic()} {message.key()!r}: {error.str()}")
+
+    def flush(self) -> None:
+        waiting = self.producer.flush(DELIVERY_SECONDS)
+        if waiting or self.failures:
+            shown = "; ".join(self.failures[:SHOWN_ERRORS])
+            raise ServiceUnavailable(
+                f"{len(self.failures) + waiting} messages were not delivered to Kafka at"
+                f" {self.brokers} ({self.delivered} were). {shown}"
+            )

@@ -1,0 +1,1 @@
+"""What Airflow needs to run Nocturne: assets, retry policies, connections, spark-submit."""

@@ -1,0 +1,17 @@
+"""What the DAGs read and write, as assets.
+
+An asset keeps its name when a server moves, so the hosts here are roles, not addresses; the
+schemes are those that OpenLineage turns into datasets.
+"""
+
+from airflow.sdk import Asset
+
+LIBRARY = Asset("music_library", "file://nocturne/library")
+CATALOGUE = Asset("catalogue", "file://nocturne/catalogue")
+FEATURES = Asset("audio_features", "file://nocturne/features")
+TRACKS_TOPIC = Asset("tracks.features", "kafka://kafka:9092/tracks.features")
+TRACKS = Asset("tracks", "mongodb://mongo:27017/nocturne/tracks")
+MODEL = Asset("cluster_model", "file://nocturne/models")
+SIMILAR_TRACKS = Asset("similar_tracks", "mongodb://mongo:27017/nocturne/similar_tracks")
+LIVE = Asset("live_version", "mongodb://mongo:27017/nocturne/live")
+EXPORT = Asset("catalogue_export", "file://nocturne/exports/output.csv")

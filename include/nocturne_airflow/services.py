@@ -1,0 +1,53 @@
+"""The servers of a task: Airflow's connections, in the form that the product takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow.sdk import BaseHook
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from nocturne.settings import Settings, load_settings
+from nocturne.store.collections import connect
+
+Document = dict[str, Any]
+KAFKA, MONGO, SPARK = "kafka_default", "mongo_default", "spark_default"
+
+
+def task_settings() -> Settings:
+    """The settings, with the addresses that Airflow's connections give."""
+    update = {"mongo_uri": mongo_uri(), "kafka_bootstrap": kafka_config()["bootstrap.servers"]}
+    return load_settings().model_copy(update=update)
+
+
+def kafka_config() -> dict[str, str]:
+    """The configuration of a Kafka client, as the connection's extra field has it."""
+    config: dict[str, str] = BaseHook.get_connection(KAFKA).extra_dejson
+    return config
+
+
+def mongo_uri() -> str:
+    """The address of MongoDB with credentials and options, as drivers take it."""
+    from airflow.providers.mongo.hooks.mongo import MongoHook
+
+    hook = MongoHook(mongo_conn_id=MONGO)
+    options = urlencode({name: str(value) for name, value in hook.extras.items()})
+    address = hook.uri if hook.connection.schema else f"{hook.uri}/"
+    return f"{address}?{options}" if options else address
+
+
+@contextmanager
+def open_client() -> Iterator[tuple[MongoClient[Document], Settings]]:
+    """A MongoDB client and the settings to use it with."""
+    settings = task_settings()
+    with connect(settings) as client:
+        yield client, settings
+
+
+@contextmanager
+def open_database() -> Iterator[tuple[Database[Document], Settings]]:
+    """The database of the settings."""
+    with open_client() as (client, settings):
+        yield client[settings.mongo_database], settings

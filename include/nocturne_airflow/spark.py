@@ -1,0 +1,69 @@
+"""Spark jobs as tasks."""
+
+import re
+from typing import Any
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowException
+
+from nocturne.errors import BadInput
+from nocturne.job_exit import BAD_INPUT_EXIT
+from nocturne.settings import PROJECT
+from nocturne_airflow.policies import SPARK_POOL
+
+EXIT_CODE = re.compile(r"Error code is: (\d+)")
+
+
+class SparkJob(SparkSubmitOperator):
+    """A job of spark_jobs/, submitted to `spark_default` from the Spark pool.
+
+    Jars, memory and lineage come from the settings when the task runs. The job finds MongoDB by
+    the same settings, in its environment: a password must not stand on a command line. Raises
+    BadInput, so that it is not retried, if the job says that its data is bad.
+    """
+
+    def __init__(self, *, job: str, arguments: list[str], **kwargs: Any) -> None:
+        super().__init__(
+            application=str(PROJECT / f"spark_jobs/{job}.py"),
+            application_args=arguments,
+            name=job,
+            conn_id="spark_default",
+            pool=SPARK_POOL,
+            openlineage_inject_parent_job_info=True,
+            verbose=False,
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> None:
+        self.add_settings()
+        try:
+            super().execute(context)
+        except AirflowException as error:
+            code = EXIT_CODE.search(str(error))
+            if code and int(code[1]) == BAD_INPUT_EXIT:
+                raise BadInput(
+                    f"The Spark job {self.task_id} refused its input; its reason stands above in"
+                    " this log."
+                ) from error
+            raise
+
+    def add_settings(self) -> None:
+        from nocturne.stack.jars import jar_paths
+        from nocturne_airflow.services import task_settings
+
+        settings = task_settings()
+        self.jars = ",".join(str(jar) for jar in jar_paths(settings.runtime, "spark"))
+        self._driver_memory = settings.spark_driver_memory
+        self.env_vars = {
+            "NOCTURNE_MONGO_URI": settings.mongo_uri,
+            "NOCTURNE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        }
+        self.conf = {
+            "spark.ui.enabled": "false",
+            "spark.sql.shuffle.partitions": "8",
+            "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
+            "spark.openlineage.transport.type": "file",
+            "spark.openlineage.transport.location": str(settings.lineage_dir / "spark.jsonl"),
+            "spark.openlineage.namespace": "nocturne",
+        }

@@ -1,0 +1,1 @@
+"""Spark jobs; each is started by its path."""

@@ -1,0 +1,203 @@
+"""Extract the features of every audio file whose content the feature store does not know yet.
+
+    spark-submit spark_jobs/extract_features.py --catalogue RUN/catalogue.parquet \
+        --audio-dir AUDIO --store STORE --report RUN/extraction.json
+
+Files are opened by the workers under AUDIO, and STORE is written by them: on a cluster both lie
+on a file system that all machines share. A bad file becomes a row with rule and reason, and is
+not tried again unless its content changes; only `unreadable` ones are. A job that is killed
+leaves the store as it was, and is simply run again; a job that has nothing to do writes nothing
+but its report.
+"""
+
+import argparse
+import heapq
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import inline
+
+from nocturne.audio.names import feature_set
+from nocturne.audio.rules import TRANSIENT_RULES
+from nocturne.audio.store import (
+    SPARK_SCHEMA,
+    add_parts,
+    read_known,
+    read_outcomes,
+    remove_staging,
+    staging_folder,
+)
+from nocturne.job_exit import run_main
+
+FILE_SCHEMA = "audio_sha256 string, audio_path string, audio_bytes bigint, tried_before boolean"
+HANDS_SCHEMA = f"files array<struct<{FILE_SCHEMA}>>"
+HANDS_PER_CORE = 4
+"""Several hands for each core, so that a core whose files decode quickly takes another."""
+ROWS_PER_PART = 20_000
+"""About 80 MB a Parquet file; one file for an ordinary night."""
+
+
+class AudioFile(NamedTuple):
+    """A row of FILE_SCHEMA; `tried_before` if the store holds a transient refusal of it."""
+
+    audio_sha256: str
+    audio_path: str
+    audio_bytes: int
+    tried_before: bool = False
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--catalogue",
+        type=Path,
+        required=True,
+        help="Parquet file with audio_path, audio_bytes and audio_sha256 of each track",
+    )
+    parser.add_argument(
+        "--audio-dir", type=Path, required=True, help="folder that audio_path is relative to"
+    )
+    parser.add_argument("--store", type=Path, required=True, help="the feature store")
+    parser.add_argument("--sample-rate", type=int, default=22050, help="Hz")
+    parser.add_argument(
+        "--partitions", type=int, default=0, help="Spark partitions; 0: four for each core"
+    )
+    parser.add_argument("--report", type=Path, required=True, help="JSON file of counts")
+    return parser.parse_args(argv)
+
+
+def list_contents(catalogue: Path) -> list[AudioFile]:
+    """One file for each content: the first by path where tracks share it."""
+    columns = ["audio_sha256", "audio_path", "audio_bytes"]
+    rows = pd.read_parquet(catalogue, columns=columns)
+    rows = rows.sort_values(["audio_sha256", "audio_path"]).drop_duplicates("audio_sha256")
+    return [AudioFile(*row) for row in rows[columns].itertuples(index=False, name=None)]
+
+
+def choose_pending(files: list[AudioFile], known: dict[str, str | None]) -> list[AudioFile]:
+    """The files to extract: unknown contents, and those whose refusal was of the moment."""
+    return [
+        file._replace(tried_before=file.audio_sha256 in known)
+        for file in files
+        if file.audio_sha256 not in known or known[file.audio_sha256] in TRANSIENT_RULES
+    ]
+
+
+def deal_files(files: Sequence[AudioFile], hands: int) -> list[list[AudioFile]]:
+    """Spread the files over hands of nearly equal bytes; equal input gives equal hands.
+
+    Each file, largest first, goes to the hand with the fewest bytes (Graham 1969: at most a
+    third above the best possible). Hands that would be empty are left out.
+    """
+    dealt: list[list[AudioFile]] = [[] for _ in range(min(hands, len(files)))]
+    bytes_in_hand = [(0, hand) for hand in range(len(dealt))]
+    for file in sorted(files, key=lambda file: (-file.audio_bytes, file.audio_sha256)):
+        held, hand = bytes_in_hand[0]
+        dealt[hand].append(file)
+        heapq.heapreplace(bytes_in_hand, (held + file.audio_bytes, hand))
+    return dealt
+
+
+def spread_files(spark: SparkSession, hands: list[list[AudioFile]]) -> DataFrame:
+    """Rows of FILE_SCHEMA, one partition for each hand."""
+    rows = [([tuple(file) for file in hand],) for hand in hands]
+    slices = spark.sparkContext.parallelize(rows, len(rows))
+    return spark.createDataFrame(slices, HANDS_SCHEMA).select(inline("files"))
+
+
+def extract_rows(files: DataFrame, audio_dir: Path, sample_rate: int) -> DataFrame:
+    """FILE_SCHEMA → the feature store's schema, a row for each file.
+
+    Files tried before that are still unreadable give none: the store knows that already.
+    """
+    transient = TRANSIENT_RULES
+
+    def extract_partition(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        from nocturne.audio.analyse import analyse_file  # loads librosa: workers only
+
+        for frame in frames:
+            for sha256, path, _, tried_before in frame.itertuples(index=False, name=None):
+                record = analyse_file(audio_dir / path, sha256, sample_rate)
+                if not (tried_before and record.rule in transient):
+                    yield pd.DataFrame([record])
+
+    return files.mapInPandas(extract_partition, SPARK_SCHEMA)
+
+
+def write_rows(rows: DataFrame, folder: Path, parts: int) -> None:
+    """Write Parquet files whose rows depend on the contents alone, not on how they were dealt."""
+    rows.repartition(parts, "audio_sha256").write.mode("overwrite").parquet(
+        f"file://{folder.absolute()}"
+    )
+
+
+def extract_new(spark: SparkSession, files: list[AudioFile], arguments: argparse.Namespace) -> None:
+    """Extract the files and add their rows to the store."""
+    definition = feature_set(arguments.sample_rate)
+    staging = staging_folder(arguments.store, definition, [file.audio_sha256 for file in files])
+    hands = arguments.partitions or HANDS_PER_CORE * spark.sparkContext.defaultParallelism
+    rows = extract_rows(
+        spread_files(spark, deal_files(files, hands)),
+        arguments.audio_dir.absolute(),
+        arguments.sample_rate,
+    )
+    try:
+        write_rows(rows, staging, parts=-(-len(files) // ROWS_PER_PART))
+        add_parts(arguments.store, definition, staging)
+    finally:
+        remove_staging(staging)
+
+
+def count_outcomes(outcomes: pd.DataFrame, pending: list[AudioFile]) -> dict[str, object]:
+    """Contents by outcome; those that were not pending are `reused` or `refused_before`."""
+    before = ~outcomes["audio_sha256"].isin([file.audio_sha256 for file in pending])
+    good = outcomes["rule"].isna()
+    return {
+        "contents": len(outcomes),
+        "extracted": int((good & ~before).sum()),
+        "reused": int((good & before).sum()),
+        "refused": count_rules(outcomes[~good & ~before]),
+        "refused_before": count_rules(outcomes[~good & before]),
+    }
+
+
+def count_rules(refused: pd.DataFrame) -> dict[str, int]:
+    return dict(sorted(Counter(refused["rule"]).items()))
+
+
+def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, object]:
+    """Bring the store up to the catalogue; returns the report."""
+    started = time.monotonic()
+    definition = feature_set(arguments.sample_rate)
+    contents = list_contents(arguments.catalogue)
+    known = read_known(arguments.store, definition)
+    pending = choose_pending(contents, known)
+    if pending:
+        extract_new(spark, pending, arguments)
+    outcomes = read_outcomes(arguments.store, definition, [file.audio_sha256 for file in contents])
+    seconds = round(time.monotonic() - started, 3)
+    return {
+        "feature_set": definition,
+        **count_outcomes(outcomes, pending),
+        "seconds": seconds,
+    }
+
+
+def main(argv: Sequence[str]) -> None:
+    arguments = parse_arguments(argv)
+    spark = SparkSession.builder.appName("extract_features").getOrCreate()
+    try:
+        report = run_job(spark, arguments)
+    finally:
+        spark.stop()
+    arguments.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,115 @@
+"""What every test shares: one Spark session, and one Kafka, MongoDB and Airflow of their own."""
+
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from nocturne.settings import PROJECT, Settings
+from nocturne.stack.passwords import write_private
+from nocturne.stack.ports import Ports, find_free_port
+
+REAL_DATA = Path(os.environ.get("NOCTURNE_REAL_DATA", PROJECT.parent / "shared" / "data"))
+FOREIGN = ("NOCTURNE_", "AIRFLOW")
+"""Variables of a user's own Nocturne or Airflow that must not leak into the tests."""
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        if name not in ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"the developers' real data is not in {REAL_DATA} (NOCTURNE_REAL_DATA)")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A NOCTURNE_HOME for the whole run; its path is short, for the supervisor's socket."""
+    folder = Path(tempfile.mkdtemp(prefix="nocturne-test-"))
+    os.environ["NOCTURNE_HOME"] = str(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def allot_test_ports(home: Path) -> None:
+    """Free ports for a home, so that a stack that runs on the usual ones is not in the way."""
+    chosen: dict[str, int] = {}
+    for name in asdict(Ports()):
+        chosen[name] = find_free_port(set(chosen.values()))
+    (home / "stack").mkdir(parents=True, exist_ok=True)
+    write_private(home / "stack" / "ports.json", str(chosen).replace("'", '"'))
+
+
+@pytest.fixture(scope="session")
+def stack(home: Path) -> Iterator[Settings]:
+    """Settings that reach this run's own Kafka, MongoDB and Airflow; the only ones it starts."""
+    from nocturne.settings import load_settings
+    from nocturne.stack.stack import bring_down, bring_up
+    from nocturne.stack.supervise import stack_processes
+
+    allot_test_ports(home)
+    settings = load_settings()
+    try:
+        yield bring_up(settings, print)
+    finally:
+        bring_down(settings)
+        assert not stack_processes(settings.stack_dir), "the stack left processes behind"
+
+
+@pytest.fixture
+def database(stack: Settings) -> Iterator:
+    """An empty MongoDB database of a test's own."""
+    from nocturne.store.collections import connect
+
+    with connect(stack) as client:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        yield client[name]
+        client.drop_database(name)
+
+
+@pytest.fixture
+def kafka(stack: Settings) -> dict[str, str]:
+    """A Kafka connection as tasks have it."""
+    return {"bootstrap.servers": stack.kafka_bootstrap, "auto.offset.reset": "earliest"}
+
+
+@pytest.fixture(scope="session")
+def spark(home: Path) -> Iterator:
+    """One session on two cores, with the jars that set-up fetches and few shuffle partitions."""
+    from pyspark.sql import SparkSession
+
+    from nocturne.settings import load_settings
+    from nocturne.stack.jars import jar_paths
+    from nocturne.stack.setup import set_up
+
+    set_up(load_settings(), print)
+    jars = ",".join(str(jar) for jar in jar_paths(load_settings().runtime, "spark"))
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.jars", jars)
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.sql.warehouse.dir", str(home / "spark-warehouse"))
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
