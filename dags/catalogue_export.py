@@ -1,14 +1,15 @@
 """# Catalogue export
 
 Writes `output.csv` with File_Name, MFCCs, Spectral_Centroid, Zero_Crossing_Rate and genre_id of
-every document of a collection, for tools that read CSV. Spark reads the collection, coalesces
-to one partition and writes a header; the file is read back and its rows are counted.
+every document of a collection, for tools that read CSV. Spark reads the collection, brings
+it into one partition and writes a header; the file is read back and its rows are counted.
 
 **Parameters**: database and collection (empty: those of the settings).
 
-**When it is red**: `export_catalogue` says if the collection is empty or has other fields;
-`verify_export` if the file's rows are not the collection's. Clearing is always safe: the file
-is replaced whole or stays as it was. Nothing depends on it, so a red run harms nobody else.
+**When it is red**: `choose_collection` says if a setting is unusable; `export_catalogue` if the
+collection is empty or has other fields; `verify_export` if the file's rows are not the
+collection's. Clearing is always safe: the file is replaced whole or stays as it was. Nothing
+depends on it, so a red run harms nobody else.
 """
 
 import pendulum

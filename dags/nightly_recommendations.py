@@ -15,10 +15,13 @@ would have given, and never displaces the version of a newer day.
 
 | task | means | do |
 |---|---|---|
-| land_library | a folder is missing, or too many rows and files were refused | read the message, mend the library, clear the task |
+| land_library | a folder is missing, the range of k is none, or too many rows and files were refused | read the message, mend the library or the parameters, clear the task |
 | extract_features | Spark failed; bad files do not make it fail | read its log, clear the task: what was extracted is kept |
 | publish_features | too many audio files were refused, or Kafka is away | look at `quarantine`; clear the task |
 | load_tracks | MongoDB or Kafka is away, or too many messages were refused | clear the task: nothing is lost or doubled |
+| plan_candidate | MongoDB is away, or holds a track of another feature set | read the message; clear from load_tracks on |
+| train_clusters | Spark failed, or MongoDB is away; a half-trained model is never left | read its log, clear the task |
+| build_tables | MongoDB is away, or tracks have left it since the plan | clear from load_tracks on |
 | check_candidate | a gate refused the candidate | its reasons stand in the log and in `models`; the old version is still live |
 | publish_version | the stored tables are not what was built | clear from build_tables on |
 
@@ -31,16 +34,7 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
 
 from nocturne.nights import NIGHTLY_CRON
-from nocturne_airflow.assets import (
-    CATALOGUE,
-    FEATURES,
-    LIBRARY,
-    LIVE,
-    MODEL,
-    SIMILAR_TRACKS,
-    TRACKS,
-    TRACKS_TOPIC,
-)
+from nocturne_airflow import assets
 from nocturne_airflow.night import find_night
 from nocturne_airflow.policies import MONGO_POOL, default_arguments
 from nocturne_airflow.spark import SparkJob
@@ -69,7 +63,7 @@ with DAG(
     tags=["nocturne", "music"],
 ):
 
-    @task(inlets=[LIBRARY], outlets=[CATALOGUE])
+    @task(inlets=[assets.LIBRARY], outlets=[assets.CATALOGUE])
     def land_library(params=None, dag_run=None):
         from nocturne_airflow import nightly
 
@@ -85,24 +79,24 @@ with DAG(
             *("--sample-rate", f"{{{{ {LANDED}['sample_rate'] }}}}"),
             *("--report", f"{{{{ {LANDED}['run_dir'] }}}}/extraction.json"),
         ],
-        inlets=[CATALOGUE],
-        outlets=[FEATURES],
+        inlets=[assets.CATALOGUE],
+        outlets=[assets.FEATURES],
     )
 
-    @task(inlets=[CATALOGUE, FEATURES], outlets=[TRACKS_TOPIC])
+    @task(inlets=[assets.CATALOGUE, assets.FEATURES], outlets=[assets.TRACKS_TOPIC])
     def publish_features(ti=None, params=None, dag_run=None):
         from nocturne_airflow import nightly
 
         landed = ti.xcom_pull("land_library")
         return nightly.publish_features(landed, find_night(params, dag_run), dag_run.run_id)
 
-    @task(pool=MONGO_POOL, inlets=[TRACKS_TOPIC], outlets=[TRACKS])
+    @task(pool=MONGO_POOL, inlets=[assets.TRACKS_TOPIC], outlets=[assets.TRACKS])
     def load_tracks(ti=None, dag_run=None):
         from nocturne_airflow import nightly
 
         return nightly.load(ti.xcom_pull("land_library"), dag_run.run_id)
 
-    @task(pool=MONGO_POOL, inlets=[TRACKS])
+    @task(pool=MONGO_POOL, inlets=[assets.TRACKS])
     def plan_candidate(ti=None, params=None, dag_run=None):
         from nocturne_airflow import nightly
 
@@ -120,23 +114,23 @@ with DAG(
             *("--k-max", f"{{{{ {PLANNED}['k_max'] }}}}"),
             *("--max-cluster-share", f"{{{{ {PLANNED}['max_cluster_share'] }}}}"),
         ],
-        inlets=[TRACKS],
-        outlets=[MODEL],
+        inlets=[assets.TRACKS],
+        outlets=[assets.MODEL],
     )
 
-    @task(pool=MONGO_POOL, inlets=[TRACKS, MODEL], outlets=[SIMILAR_TRACKS])
+    @task(pool=MONGO_POOL, inlets=[assets.TRACKS, assets.MODEL], outlets=[assets.SIMILAR_TRACKS])
     def build_tables(ti=None):
         from nocturne_airflow import nightly
 
         return nightly.build(ti.xcom_pull("plan_candidate"))
 
-    @task(pool=MONGO_POOL, inlets=[SIMILAR_TRACKS])
+    @task(pool=MONGO_POOL, inlets=[assets.SIMILAR_TRACKS])
     def check_candidate(ti=None):
         from nocturne_airflow import nightly
 
         return nightly.check(ti.xcom_pull("plan_candidate"))
 
-    @task(pool=MONGO_POOL, inlets=[SIMILAR_TRACKS], outlets=[LIVE])
+    @task(pool=MONGO_POOL, inlets=[assets.SIMILAR_TRACKS], outlets=[assets.LIVE])
     def publish_version(ti=None, params=None):
         from nocturne_airflow import nightly
 

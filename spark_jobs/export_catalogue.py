@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.functions import array, col, element_at, lit, split, to_json
-from pyspark.sql.types import ArrayType, StructType
+from pyspark.sql.types import ArrayType, NullType, StructField, StructType
 
 from nocturne.audio.names import FEATURE_NAMES
 from nocturne.catalogue.export import COLUMNS
@@ -40,33 +40,47 @@ def feature(name: str) -> Column:
 
 
 def select_columns(documents: DataFrame) -> DataFrame:
-    """The five columns, whichever of the two layouts the documents have; sorted by file name.
+    """The five columns, whichever of the two layouts the documents have; sorted, in one partition.
 
     Raises BadInput, naming what is there, if it is neither.
     """
     if set(COLUMNS) <= set(documents.columns):
-        chosen = documents.select(*(as_text(documents, name) for name in COLUMNS))
-    elif {"features", "metadata"} <= set(documents.columns):
+        chosen = documents.select(*COLUMNS)
+    elif are_tracks(documents):
         chosen = select_from_tracks(documents)
     else:
+        found = ", ".join(documents.columns) or "no documents"
         raise BadInput(
-            f"The collection has neither the columns {', '.join(COLUMNS)} nor the layout of"
-            f" tracks, but {', '.join(documents.columns) or 'no documents'}."
+            f"The collection has neither the columns {', '.join(COLUMNS)} nor, as tracks have,"
+            f" features and metadata.audio_path, but {found}."
         )
-    return chosen.orderBy("File_Name")
+    as_text = chosen.select(*(write_as_text(field) for field in chosen.schema))
+    return as_text.repartition(1).sortWithinPartitions(*COLUMNS)
 
 
-def as_text(documents: DataFrame, name: str) -> Column:
-    """A column as CSV can hold it: lists and structures become JSON."""
-    nested = isinstance(documents.schema[name].dataType, ArrayType | StructType)
-    return (to_json(col(name)) if nested else col(name)).alias(name)
+def are_tracks(documents: DataFrame) -> bool:
+    fields = {field.name: field.dataType for field in documents.schema}
+    metadata = fields.get("metadata")
+    return (
+        "features" in fields and isinstance(metadata, StructType) and "audio_path" in metadata.names
+    )
+
+
+def write_as_text(field: StructField) -> Column:
+    """A column as CSV can hold it: lists and structures as JSON, one of nulls alone as empty."""
+    column = col(field.name)
+    if isinstance(field.dataType, ArrayType | StructType):
+        column = to_json(column)
+    elif isinstance(field.dataType, NullType):
+        column = column.cast("string")
+    return column.alias(field.name)
 
 
 def select_from_tracks(tracks: DataFrame) -> DataFrame:
     mfccs = array(*(feature(f"mfcc.mean.{number:02d}") for number in range(1, MFCC_COUNT + 1)))
     return tracks.select(
         element_at(split(col("metadata.audio_path"), "/"), lit(-1)).alias("File_Name"),
-        to_json(mfccs).alias("MFCCs"),
+        mfccs.alias("MFCCs"),
         feature("spectral_centroid.mean.01").alias("Spectral_Centroid"),
         feature("zcr.mean.01").alias("Zero_Crossing_Rate"),
         col("metadata.genre_id").alias("genre_id"),
@@ -88,22 +102,31 @@ def read_collection(
 
 def write_csv(rows: DataFrame, target: Path) -> None:
     """One file with a header, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     building = target.with_name(f"{target.name}.building")
-    writer = rows.coalesce(1).write.mode("overwrite")
     # RFC 4180 doubles a quote inside a quoted field; Spark would put a backslash before it.
-    writer.option("header", True).option("escape", '"').csv(building.as_uri())
+    writer = rows.write.mode("overwrite").option("header", True).option("escape", '"')
+    for side in ("Leading", "Trailing"):
+        writer.option(f"ignore{side}WhiteSpace", False)
+    writer.csv(f"file://{building.absolute()}")
     (part,) = building.glob("part-*.csv")
     part.replace(target)
     shutil.rmtree(building)
 
 
-def main(argv: Sequence[str]) -> None:
-    arguments = parse_arguments(argv)
-    arguments.target.parent.mkdir(parents=True, exist_ok=True)
-    spark = SparkSession.builder.appName("export_catalogue").getOrCreate()
+def run_job(spark: SparkSession, arguments: argparse.Namespace) -> None:
+    """Bring the target up to the collection."""
     documents = read_collection(spark, load_settings(), arguments.database, arguments.collection)
     write_csv(select_columns(documents), arguments.target)
-    spark.stop()
+
+
+def main(argv: Sequence[str]) -> None:
+    arguments = parse_arguments(argv)
+    spark = SparkSession.builder.appName("export_catalogue").getOrCreate()
+    try:
+        run_job(spark, arguments)
+    finally:
+        spark.stop()
 
 
 if __name__ == "__main__":

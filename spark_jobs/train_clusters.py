@@ -30,6 +30,7 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import broadcast, col
 
+from nocturne.errors import NocturneError
 from nocturne.job_exit import run_main
 from nocturne.models.choose_k import Choice, Clustering, choose_k, range_of_k
 from nocturne.settings import Settings, load_settings
@@ -111,6 +112,8 @@ def train(
     tracks: DataFrame, ks: range, max_cluster_share: float
 ) -> tuple[PipelineModel | None, list[Clustering], Choice]:
     """Fit every k, choose one; its pipeline, or None if no k will do."""
+    if not ks:
+        return None, [], choose_k([], max_cluster_share)
     scaler = fit_scaler(tracks)
     scaled = scaler.transform(tracks).cache()
     models = {k: fit_clusters(scaled, k) for k in ks}
@@ -133,11 +136,47 @@ def write_whole(
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     if model is not None:
-        model.save((building / "pipeline").as_uri())
+        model.save(spark_path(building / "pipeline"))
     shutil.copyfile(inputs, building / "inputs.parquet")
     clusters.to_parquet(building / "clusters.parquet", index=False)
     (building / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     building.replace(target)
+
+
+def spark_path(path: Path) -> str:
+    """A local path as Spark takes it: in a proper URI it would not find a `+` or a space."""
+    return f"file://{path.absolute()}"
+
+
+def require_all(tracks: DataFrame, wanted: int) -> None:
+    """Raise NocturneError if MongoDB has lost a track since the version was planned."""
+    if (found := tracks.count()) != wanted:
+        raise NocturneError(
+            f"MongoDB has {found} of the {wanted} tracks that the version was planned with."
+            " Clear the run from load_tracks on."
+        )
+
+
+def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, object]:
+    """Train, and write the target; returns the report."""
+    wanted = spark.read.parquet(spark_path(arguments.inputs)).select("track_id")
+    count = wanted.count()
+    partitions = count // ROWS_PER_PARTITION + 1
+    tracks = keep_wanted(read_tracks(spark, load_settings()), wanted, partitions)
+    tracks = add_vector(tracks).cache()
+    require_all(tracks, count)
+    ks = range_of_k(arguments.k_min, arguments.k_max, count)
+    model, clusterings, choice = train(tracks, ks, arguments.max_cluster_share)
+    clusters = assign_clusters(model, tracks)
+    tracks.unpersist()
+    report: dict[str, object] = {
+        "tracks": count,
+        "chosen": asdict(choice),
+        "clusterings": [asdict(item) for item in clusterings],
+        "seed": SEED,
+    }
+    write_whole(arguments.target, arguments.inputs, model, clusters, report)
+    return report
 
 
 def main(argv: Sequence[str]) -> None:
@@ -146,23 +185,11 @@ def main(argv: Sequence[str]) -> None:
         print(f"{arguments.target} is trained already")
         return
     spark = SparkSession.builder.appName("train_clusters").getOrCreate()
-    wanted = spark.read.parquet(arguments.inputs.as_uri()).select("track_id")
-    count = wanted.count()
-    partitions = count // ROWS_PER_PARTITION + 1
-    tracks = keep_wanted(read_tracks(spark, load_settings()), wanted, partitions)
-    tracks = add_vector(tracks).cache()
-    ks = range_of_k(arguments.k_min, arguments.k_max, count)
-    model, clusterings, choice = train(tracks, ks, arguments.max_cluster_share)
-    report = {
-        "tracks": count,
-        "chosen": asdict(choice),
-        "clusterings": [asdict(item) for item in clusterings],
-        "seed": SEED,
-    }
-    clusters = assign_clusters(model, tracks)
-    write_whole(arguments.target, arguments.inputs, model, clusters, report)
-    print(f"{count} tracks: k = {choice.k}, {choice.reason}")
-    spark.stop()
+    try:
+        report = run_job(spark, arguments)
+    finally:
+        spark.stop()
+    print(f"{report['tracks']} tracks: {report['chosen']}")
 
 
 if __name__ == "__main__":

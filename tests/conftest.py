@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -94,6 +95,8 @@ def spark(home: Path) -> Iterator:
     from nocturne.stack.setup import set_up
 
     set_up(load_settings(), print)
+    # Spark would take the first python3 of the PATH, which need not be this one.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     jars = ",".join(str(jar) for jar in jar_paths(load_settings().runtime, "spark"))
     session = (
         SparkSession.builder.master("local[2]")

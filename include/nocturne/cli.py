@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+start = partial(app, prog_name="./nocturne")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Day = Annotated[str, typer.Argument(help="A day of data, as in 2026-11-01.")]
 
@@ -62,16 +64,15 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def logs(
     name: Annotated[str, typer.Argument(help="kafka, mongo, airflow-scheduler, …")] = "",
-    lines: Annotated[int, typer.Option("-n", help="Lines from the end.")] = 50,
+    lines: Annotated[int, typer.Option("-n", min=1, help="Lines from the end.")] = 50,
 ) -> None:
     """Print the last lines of a server's log; without a name, of all."""
-    from nocturne.console import out
+    from nocturne.console import print_log
     from nocturne.settings import load_settings
     from nocturne.stack.logs import tail_logs
 
     for file, text in tail_logs(load_settings().stack_dir, name, lines):
-        out.print(f"[bold]{file}[/]")
-        out.out(text, highlight=False)
+        print_log(file, text)
 
 
 @app.command()
@@ -101,8 +102,6 @@ def backfill(first: Day, last: Day, as_json: Json = False) -> None:
     runs = backfill_nights(load_settings(), first, last, say)
     if as_json:
         print_json(runs)
-    if any(state != "success" for state in runs.values()):
-        raise NocturneError("Some nights failed; the Airflow UI and `./nocturne logs` tell why.")
 
 
 @app.command()
@@ -226,14 +225,14 @@ def show_run(result: dict[str, Any], as_json: bool) -> None:
     print_json(result) if as_json else print_run(result)
 
 
-def main(command: Callable[[], Any] = app) -> None:
+def main(command: Callable[[], Any] = start) -> None:
     """Exit 0 when done, 1 when it failed, 2 when it was misused."""
     try:
         command()
     except NocturneError as error:
-        from nocturne.console import err
+        from nocturne.console import print_error
 
-        err.print(f"[red]nocturne:[/] {error}", highlight=False, markup=True, soft_wrap=True)
+        print_error(error)
         sys.exit(2 if isinstance(error, Misuse) else 1)
 
 

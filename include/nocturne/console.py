@@ -1,22 +1,26 @@
 """What the command line shows: progress on stderr, results on stdout."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from nocturne.stack.airflow_api import TaskState
 from nocturne.stack.stack import Status
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, highlight=False)
+# Titles, ids and messages are shown as they are: `escape` for what looks like markup, no emoji
+# for what looks like their codes, no wrapping.
+out = Console(soft_wrap=True, highlight=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 MARKS = {
     "success": "[green]✓[/]",
     "running": "[cyan]▶[/]",
@@ -29,6 +33,15 @@ MARKS = {
 
 def say(step: str) -> None:
     err.print(f"[dim]·[/] {escape(step)}")
+
+
+def print_error(error: Exception) -> None:
+    err.print(Text.assemble(("nocturne:", "red"), " ", str(error)))
+
+
+def print_log(file: Path, text: str) -> None:
+    out.print(f"[bold]{escape(str(file))}[/]")
+    out.out(text, highlight=False)
 
 
 def print_json(result: Any) -> None:
@@ -58,6 +71,14 @@ class TaskProgress:
 
 
 @contextmanager
+def count_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar that is told how many of how many are done; none without a terminal."""
+    with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
+        bar = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+@contextmanager
 def task_progress() -> Iterator[TaskProgress]:
     if not err.is_terminal:
         yield TaskProgress(None)
@@ -77,7 +98,7 @@ def describe_task(task: TaskState) -> str:
     mark = MARKS.get(task.state or "", "[dim]·[/]")
     again = f" (try {task.try_number})" if task.try_number > 1 else ""
     seconds = f"{task.seconds:7.1f} s" if task.seconds is not None else ""
-    return f"  {mark} {task.task_id:<20}{seconds}{again}"
+    return f"  {mark} {escape(task.task_id):<20}{seconds}{again}"
 
 
 def print_run(result: dict[str, Any]) -> None:
@@ -85,8 +106,9 @@ def print_run(result: dict[str, Any]) -> None:
     out.print()
     print_similar(result["similar_tracks"])
     login = result["airflow"]
-    out.print(f"\nLive: [bold]{result['version']}[/]")
-    out.print(f"Airflow: {login['url']}  user {login['user']}  password {login['password']}")
+    out.print(f"\nLive: [bold]{escape(str(result['version']))}[/]")
+    address = escape(login["url"])
+    out.print(f"Airflow: {address}  user {login['user']}  password {login['password']}")
 
 
 def print_similar(found: Iterable[dict[str, Any]]) -> None:
@@ -99,7 +121,7 @@ def print_similar(found: Iterable[dict[str, Any]]) -> None:
         for near in item["similar"]:
             out.print(
                 f"  {near['score']:6.3f}  {escape(near['title'])} · {escape(near['artist'])}"
-                f"  [dim]{escape(near['track_id'])}, {near['reason']}[/]"
+                f"  [dim]{escape(near['track_id'])}, {escape(near['reason'])}[/]"
             )
 
 
@@ -107,15 +129,15 @@ def print_versions(found: list[dict[str, Any]]) -> None:
     for model in found:
         mark = "[green]live[/]" if model["live"] else "    "
         out.print(
-            f"{mark}  {model['_id']}  {model['state']:<10} {model['inputs']['tracks']} tracks"
-            f"  [dim]{model['run_id']}[/]"
+            f"{mark}  {escape(model['_id'])}  {model['state']:<10}"
+            f" {model['inputs']['tracks']} tracks  [dim]{escape(model['run_id'])}[/]"
         )
 
 
 def print_status(found: Status) -> None:
     for name, healthy in found.healthy.items():
         mark = "[green]healthy[/]" if healthy else "[red]down[/]"
-        out.print(f"{name:<8} {mark}  {found.addresses[name]}")
+        out.print(f"{name:<8} {mark}  {escape(found.addresses[name])}")
     for process in found.processes:
         out.print(
             f"  {process.name:<22} {process.state:<9} pid {process.pid:<8} {process.up_seconds} s"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nocturne.console import err, task_progress
-from nocturne.errors import Misuse
+from nocturne.console import count_progress, err, task_progress
+from nocturne.errors import Misuse, ServiceUnavailable
 from nocturne.nights import Night, last_complete_night, night_of, parse_day
 from nocturne.recommend.lookup import Catalogue
 from nocturne.sample.library import ensure_sample
@@ -16,12 +16,14 @@ from nocturne.settings import Settings
 from nocturne.stack.airflow import ADMIN
 from nocturne.stack.airflow_runs import (
     NIGHTLY,
+    find_run,
     follow_backfill,
     follow_run,
     require_success,
     start_backfill,
     start_night,
 )
+from nocturne.stack.mongo import is_mongo_healthy
 from nocturne.stack.passwords import ensure_passwords
 from nocturne.stack.stack import bring_up, connect_airflow, find_services
 from nocturne.store.collections import connect
@@ -39,7 +41,7 @@ def run_night(
 
     Raises NocturneError with the last words of the tasks that failed.
     """
-    night = night_of(parse_day(date)) if date else last_complete_night(datetime.now(UTC))
+    night = complete_night(date) if date else last_complete_night(datetime.now(UTC))
     conf = choose_library(settings, audio, metadata, night, say)
     settings = bring_up(settings, say)
     with connect_airflow(settings) as api:
@@ -60,6 +62,17 @@ def run_night(
     }
 
 
+def complete_night(day: str) -> Night:
+    """The night of a day as in 2026-11-19.
+
+    Raises Misuse if it is not over: Airflow would wait for it, or publish half a day as a whole.
+    """
+    newest = last_complete_night(datetime.now(UTC))
+    if parse_day(day) > newest.start.date():
+        raise Misuse(f"The night of {day} is not over; the last one that is: {newest.data_date}.")
+    return night_of(parse_day(day))
+
+
 def choose_library(
     settings: Settings, audio: Path | None, metadata: Path | None, night: Night, say: Say
 ) -> dict[str, Any]:
@@ -75,7 +88,8 @@ def choose_library(
     if settings.audio_dir is None and settings.metadata_dir is None:
         say(f"the sample library, in {settings.sample_dir}")
         settings.home.mkdir(parents=True, exist_ok=True)
-        ensure_sample(settings.sample_dir, night.start.date())
+        with count_progress("tracks synthesised") as on_track:
+            ensure_sample(settings.sample_dir, night.start.date(), on_track)
     return {}
 
 
@@ -89,8 +103,11 @@ def describe_login(settings: Settings) -> dict[str, str]:
 
 
 def backfill_nights(settings: Settings, first: str, last: str, say: Say) -> dict[str, str]:
-    """Backfill the nights from the first day to the last; each run's final state."""
-    start, end = night_of(parse_day(first)), night_of(parse_day(last))
+    """Backfill the nights from the first day to the last; each run's final state.
+
+    Raises NocturneError with the last words of the tasks of the first night that failed.
+    """
+    start, end = complete_night(first), complete_night(last)
     if start.start > end.start:
         raise Misuse(f"{first} is after {last}.")
     settings = bring_up(settings, say)
@@ -99,8 +116,10 @@ def backfill_nights(settings: Settings, first: str, last: str, say: Say) -> dict
         shown: dict[str, str] = {}
         for runs in follow_backfill(api, backfill, start, end):
             for run_id, state in runs.items() - shown.items():
-                err.print(f"  {run_id} {state}")
+                err.print(f"  {run_id} {state}", markup=False)
             shown = runs
+        for run_id in [name for name, state in shown.items() if state == "failed"]:
+            require_success(api, find_run(api, NIGHTLY, run_id))
     return shown
 
 
@@ -111,6 +130,12 @@ def connect_catalogue(settings: Settings) -> Iterator[Catalogue]:
     if not settings.mongo_uri:
         raise Misuse(
             "There is no MongoDB yet: `./nocturne run` starts it, or set NOCTURNE_MONGO_URI."
+        )
+    if not is_mongo_healthy(settings.mongo_uri):
+        address = settings.mongo_uri.rpartition("@")[2]
+        raise ServiceUnavailable(
+            f"MongoDB at {address} does not answer, or refuses the login: `./nocturne status` tells"
+            " how the servers are, `./nocturne up` starts them."
         )
     with connect(settings) as client:
         yield Catalogue(client[settings.mongo_database], settings.tracks_collection)

@@ -33,6 +33,7 @@ Summary = dict[str, Any]
 def land(params: Summary, night: Night, run_id: str) -> Summary:
     """Match metadata with audio, as known at the end of the night; set bad rows aside."""
     settings = load_settings()
+    choose_ks(settings, params)  # a range that cannot be is told before hours of extraction
     audio_dir, metadata_dir = choose_library(settings, params, night)
     landed = land_library(audio_dir, metadata_dir, known_before=night.end)
     run_dir = settings.run_dir(run_id)
@@ -70,6 +71,14 @@ def choose_library(settings: Settings, params: Summary, night: Night) -> tuple[P
     return sample.audio_dir, sample.metadata_dir
 
 
+def choose_ks(settings: Settings, params: Summary) -> tuple[int, int]:
+    """The smallest and the largest k of the run's parameters, else of the settings."""
+    k_min, k_max = params["k_min"] or settings.k_min, params["k_max"] or settings.k_max
+    if k_min > k_max:
+        raise BadInput(f"There is no k to try: k_min is {k_min}, k_max {k_max}.")
+    return k_min, k_max
+
+
 def publish_features(landed: Summary, night: Night, run_id: str) -> Summary:
     """Join metadata and features, set bad audio aside, send every track to Kafka."""
     settings = load_settings()
@@ -104,10 +113,11 @@ def plan(
 ) -> Summary:
     """Name the version that this night's tracks make."""
     with open_database() as (database, settings):
+        k_min, k_max = choose_ks(settings, params)
         recipe = candidates.Recipe(
             feature_set=published["feature_set"],
-            k_min=params["k_min"] or settings.k_min,
-            k_max=params["k_max"] or settings.k_max,
+            k_min=k_min,
+            k_max=k_max,
             max_cluster_share=settings.max_cluster_share,
             neighbours=settings.neighbours,
         )
@@ -119,8 +129,8 @@ def plan(
         "version": version,
         "inputs": str(inputs),
         "target": str(settings.models_dir / version),
-        "k_min": recipe.k_min,
-        "k_max": recipe.k_max,
+        "k_min": k_min,
+        "k_max": k_max,
         "max_cluster_share": recipe.max_cluster_share,
     }
 

@@ -33,9 +33,17 @@ def mongo_uri() -> str:
     from airflow.providers.mongo.hooks.mongo import MongoHook
 
     hook = MongoHook(mongo_conn_id=MONGO)
-    options = urlencode({name: str(value) for name, value in hook.extras.items()})
+    extras = dict(hook.extras)
+    if hook.allow_insecure:  # the hook has taken `ssl` out then
+        extras |= {"tls": True, "tlsAllowInvalidCertificates": True}
+    options = urlencode({name: spell_option(value) for name, value in extras.items()})
     address = hook.uri if hook.connection.schema else f"{hook.uri}/"
     return f"{address}?{options}" if options else address
+
+
+def spell_option(value: Any) -> str:
+    """JSON's true as addresses have it: drivers ignore `ssl=True` and connect without TLS."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException
@@ -19,9 +20,12 @@ class SparkJob(SparkSubmitOperator):
     """A job of spark_jobs/, submitted to `spark_default` from the Spark pool.
 
     Jars, memory and lineage come from the settings when the task runs. The job finds MongoDB by
-    the same settings, in its environment: a password must not stand on a command line. Raises
-    BadInput, so that it is not retried, if the job says that its data is bad.
+    the same settings, in its environment: a password must not stand on a command line. So the
+    driver runs here, whatever the master (deploy mode `client`). Raises BadInput, so that it is
+    not retried, if the job says that its data is bad.
     """
+
+    environment: dict[str, str]
 
     def __init__(self, *, job: str, arguments: list[str], **kwargs: Any) -> None:
         super().__init__(
@@ -55,7 +59,7 @@ class SparkJob(SparkSubmitOperator):
         settings = task_settings()
         self.jars = ",".join(str(jar) for jar in jar_paths(settings.runtime, "spark"))
         self._driver_memory = settings.spark_driver_memory
-        self.env_vars = {
+        self.environment = {
             "NOCTURNE_MONGO_URI": settings.mongo_uri,
             "NOCTURNE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         }
@@ -67,3 +71,11 @@ class SparkJob(SparkSubmitOperator):
             "spark.openlineage.transport.location": str(settings.lineage_dir / "spark.jsonl"),
             "spark.openlineage.namespace": "nocturne",
         }
+
+    def _get_hook(self) -> SparkSubmitHook:
+        """The environment is given behind the hook's back: `env_vars` stand on YARN's command."""
+        hook = super()._get_hook()
+        if hook._connection["deploy_mode"] == "cluster":
+            raise BadInput("The connection spark_default must leave deploy-mode at `client`.")
+        hook._env = self.environment
+        return hook

@@ -56,7 +56,8 @@ def choose_k(clusterings: list[Clustering], max_cluster_share: float) -> Choice:
 
 def find_knee(clusterings: list[Clustering]) -> int | None:
     """Where the falling, convex curve of distortion over k bends (Satopaa et al. 2011)."""
-    if len(clusterings) < FEWEST_POINTS_FOR_A_KNEE:
+    level = len({item.distortion for item in clusterings}) < 2
+    if level or len(clusterings) < FEWEST_POINTS_FOR_A_KNEE:
         return None
     ordered = sorted(clusterings, key=lambda item: item.k)
     locator = KneeLocator(

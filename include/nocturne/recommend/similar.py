@@ -38,6 +38,8 @@ def find_neighbours(track_ids: list[str], features: Matrix, count: int) -> Itera
     `features` has shape (tracks, features), a row for each of `track_ids`. Ties are broken by
     track id, a track never stands in its own list.
     """
+    if not track_ids:
+        return
     order = np.argsort(np.array(track_ids))
     ids = np.array(track_ids)[order]
     directions = normalise_rows(standardise(features[order]))

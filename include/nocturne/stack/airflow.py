@@ -12,18 +12,37 @@ import httpx
 
 from nocturne.errors import NocturneError
 from nocturne.settings import PROJECT, Settings
+from nocturne.stack.jars import pyspark_folder
 from nocturne.stack.passwords import Passwords, write_private
 from nocturne.stack.ports import HOST, Ports
 
 ADMIN = "admin"
-PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
+# Without their own log servers, which would listen on every interface: the logs are files here.
+PROCESSES = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+# Variables by which a user's own Airflow, Python and Spark would become part of ours.
+FOREIGN_PREFIXES = ("AIRFLOW", "NOCTURNE_", "PYTHON")
+FOREIGN = {"SPARK_HOME", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS"}
 BIN = Path(sys.executable).parent
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's variables without those of a user's own Airflow, Python and Spark."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN_PREFIXES) and name not in FOREIGN
+    }
 
 
 def airflow_environment(
     settings: Settings, ports: Ports, passwords: Passwords, java: Path
 ) -> dict[str, str]:
-    """The variables that make Airflow ours: nothing of it is read from a user's own Airflow."""
+    """The variables that make Airflow ours, beside those of `clean_environment`."""
     url = f"http://{HOST}:{ports.airflow}"
     home = settings.stack_dir / "airflow"
     return {
@@ -33,7 +52,8 @@ def airflow_environment(
         **server_options(ports, url),
         **connections(settings),
         **lineage_options(settings),
-        "JAVA_HOME": str(java.resolve().parent.parent),
+        **spark_options(settings),
+        "JAVA_HOME": str(java.parent.parent),
         "PATH": f"{BIN}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONWARNINGS": "ignore",
         "NO_COLOR": "1",
@@ -76,8 +96,6 @@ def server_options(ports: Ports, url: str) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(ports.airflow),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_logs),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_logs),
     }
 
 
@@ -128,6 +146,14 @@ def lineage_options(settings: Settings) -> dict[str, str]:
     }
 
 
+def spark_options(settings: Settings) -> dict[str, str]:
+    """Our Spark for its drivers; where it is local, nothing of it listens beyond this machine."""
+    options = {"SPARK_HOME": str(pyspark_folder())}
+    if settings.spark_master.startswith("local"):
+        options |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": HOST}
+    return options
+
+
 def prepare_airflow(environment: dict[str, str], passwords: Passwords) -> None:
     """Write the password file and bring Airflow's database to its newest schema."""
     home = Path(environment["AIRFLOW_HOME"])
@@ -135,7 +161,7 @@ def prepare_airflow(environment: dict[str, str], passwords: Passwords) -> None:
     write_private(home / "passwords.json", json.dumps({ADMIN: passwords.airflow_admin}))
     done = subprocess.run(
         [BIN / "airflow", "db", "migrate"],
-        env={**os.environ, **environment},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -150,6 +176,15 @@ def is_airflow_healthy(url: str) -> bool:
         answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=5)
     except httpx.TransportError:
         return False
-    return answer.is_success and all(
-        part.get("status") == "healthy" for part in answer.json().values()
+    return answer.is_success and is_all_healthy(answer.text)
+
+
+def is_all_healthy(answer: str) -> bool:
+    """Is this the health report of an Airflow whose parts are all well?"""
+    try:
+        parts = json.loads(answer)
+    except ValueError:
+        return False
+    return isinstance(parts, dict) and all(
+        isinstance(part, dict) and part.get("status") == "healthy" for part in parts.values()
     )

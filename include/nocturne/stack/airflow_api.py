@@ -1,6 +1,7 @@
 """Airflow's REST API, as far as Nocturne uses it."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,10 @@ from nocturne.errors import BadInput, NocturneError, ServiceUnavailable
 
 # A new home's scheduler has read the DAG folder after some 15 s; a slow machine takes longer.
 PARSE_SECONDS = 180
-UNSETTLED = ("queued", "running")
+# An API server that died is back after some 15 s.
+AWAY_SECONDS = 90
+# Airflow gives no more rows at once, whatever one asks for.
+PAGE_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,49 @@ class AirflowApi:
             ) from error
         if answer.status_code in (401, 403):
             raise BadInput(f"Airflow at {client.base_url} refused the login of {user!r}.")
-        answer.raise_for_status()
+        if answer.is_error:
+            raise Refused(f"Airflow refused the login: {answer.text}", answer.status_code)
         return cls(client, answer.json()["access_token"])
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """The JSON of an answer. Raises Refused with Airflow's own words if it refuses."""
-        answer = self.client.request(method, f"/api/v2/{path}", **arguments)
+        """The JSON of an answer.
+
+        Raises Refused with Airflow's own words if it refuses, ServiceUnavailable if it is away.
+        """
+        answer = self.send(method, path, **arguments)
         if answer.is_error:
             message = f"Airflow refused {method} {path}: {answer.status_code} {answer.text}"
             raise Refused(message, answer.status_code)
         return answer.json() if answer.content else None
 
+    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """The answer to a request; a question (GET) is asked again while Airflow is away."""
+        deadline = time.monotonic() + (AWAY_SECONDS if method == "GET" else 0)
+        while True:
+            try:
+                answer = self.client.request(method, f"/api/v2/{path}", **arguments)
+            except httpx.TransportError as error:
+                if time.monotonic() >= deadline:
+                    raise ServiceUnavailable(
+                        f"Airflow went away during {method} {path} ({error}); `./nocturne status`"
+                        " tells how it is."
+                    ) from error
+            else:
+                if not answer.is_server_error or time.monotonic() >= deadline:
+                    return answer
+            time.sleep(1)
+
+    def list_rows(self, path: str, name: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """All rows of a list that Airflow gives page by page."""
+        offset, total = 0, 1
+        while offset < total:
+            page = {"limit": PAGE_ROWS, "offset": offset}
+            answer = self.call("GET", path, params={**params, **page})
+            yield from answer[name]
+            offset, total = offset + PAGE_ROWS, answer["total_entries"]
+
     def ensure_pools(self, pools: dict[str, int]) -> None:
-        known = {pool["name"] for pool in self.call("GET", "pools")["pools"]}
+        known = {pool["name"] for pool in self.list_rows("pools", "pools")}
         for name, slots in pools.items():
             if name not in known:
                 self.call("POST", "pools", json={"name": name, "slots": slots})
@@ -71,8 +105,8 @@ class AirflowApi:
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the scheduler knows the DAG; raises BadInput with its import error."""
         deadline = time.monotonic() + PARSE_SECONDS
-        while self.client.get(f"/api/v2/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
-            errors = self.call("GET", "importErrors")["import_errors"]
+        while self.send("GET", f"dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
+            errors = self.list_rows("importErrors", "import_errors")
             broken = [error for error in errors if error["filename"].endswith(f"{dag_id}.py")]
             if broken:
                 raise BadInput(f"dags/{dag_id}.py cannot be read: {broken[0]['stack_trace']}")
@@ -114,10 +148,10 @@ class AirflowApi:
         return str(self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def task_states(self, dag_id: str, run_id: str) -> list[TaskState]:
-        answer = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return [
             TaskState(task["task_id"], task["state"], task["try_number"], task["duration"])
-            for task in answer["task_instances"]
+            for task in self.list_rows(path, "task_instances")
         ]
 
     def task_log(self, dag_id: str, run_id: str, task: TaskState) -> list[str]:
@@ -142,9 +176,7 @@ class AirflowApi:
     ) -> dict[str, str]:
         """The runs of a backfill so far: the state by run id, in the order of their nights."""
         window = {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat()}
-        answer = self.call(
-            "GET",
-            f"dags/{dag_id}/dagRuns",
-            params={**window, "limit": 1000, "order_by": "logical_date"},
+        rows = self.list_rows(
+            f"dags/{dag_id}/dagRuns", "dag_runs", **window, order_by="logical_date"
         )
-        return {run["dag_run_id"]: run["state"] for run in answer["dag_runs"]}
+        return {run["dag_run_id"]: run["state"] for run in rows}

@@ -14,12 +14,13 @@ from nocturne.stack.airflow_api import AirflowApi, Refused, TaskState
 
 NIGHTLY = "nightly_recommendations"
 POLL_SECONDS = 1.0
+ENDED = ("success", "failed")
 LAST_LINES = 25
 Watch = Callable[[list[TaskState]], None]
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class Run:
     dag_id: str
     run_id: str
     state: str
@@ -47,18 +48,23 @@ def start_night(api: AirflowApi, night: Night, conf: dict[str, Any]) -> str:
     return run_id
 
 
-def follow_run(api: AirflowApi, dag_id: str, run_id: str, watch: Watch) -> FinishedRun:
+def follow_run(api: AirflowApi, dag_id: str, run_id: str, watch: Watch) -> Run:
     """Watch a run to its end, showing `watch` the states of its tasks about every second."""
     while True:
-        state = api.run_state(dag_id, run_id)
-        tasks = api.task_states(dag_id, run_id)
-        watch(tasks)
-        if state in ("success", "failed"):
-            return FinishedRun(dag_id, run_id, state, tasks)
+        run = find_run(api, dag_id, run_id)
+        watch(run.tasks)
+        if run.state in ENDED:
+            return run
         time.sleep(POLL_SECONDS)
 
 
-def require_success(api: AirflowApi, run: FinishedRun) -> None:
+def find_run(api: AirflowApi, dag_id: str, run_id: str) -> Run:
+    """A run as it is now."""
+    state = api.run_state(dag_id, run_id)
+    return Run(dag_id, run_id, state, api.task_states(dag_id, run_id))
+
+
+def require_success(api: AirflowApi, run: Run) -> None:
     """Raise NocturneError with the last words of the tasks that failed."""
     if run.state == "success":
         return
@@ -69,8 +75,11 @@ def require_success(api: AirflowApi, run: FinishedRun) -> None:
     raise NocturneError(f"Run {run.run_id} of {run.dag_id} failed.\n{words}")
 
 
-def last_lines(api: AirflowApi, run: FinishedRun, task: TaskState) -> str:
-    lines = api.task_log(run.dag_id, run.run_id, task)[-LAST_LINES:]
+def last_lines(api: AirflowApi, run: Run, task: TaskState) -> str:
+    try:
+        lines = api.task_log(run.dag_id, run.run_id, task)[-LAST_LINES:]
+    except NocturneError as error:
+        lines = [f"Its log cannot be read. {error}"]
     return "\n".join(f"  {line}" for line in lines)
 
 
@@ -90,6 +99,6 @@ def follow_backfill(
     while True:
         runs = api.backfill_runs(backfill, NIGHTLY, first.start, last.start)
         yield runs
-        if len(runs) == nights and all(state in ("success", "failed") for state in runs.values()):
+        if len(runs) == nights and all(state in ENDED for state in runs.values()):
             return
         time.sleep(POLL_SECONDS)

@@ -6,6 +6,7 @@ to resolve nothing beyond the list.
 
 import hashlib
 import importlib.util
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,8 @@ def fetch_set(runtime: Path, java: Path, jar_set: str, jars: list[Jar]) -> None:
     request = runtime / f"{jar_set}.ivy.xml"
     request.write_text(describe_dependencies(jar_set, jars), encoding="utf-8")
     run_ivy(runtime, java, request, target)
+    # Kept after a failure only: it would give a jar that is refused below again and again.
+    shutil.rmtree(runtime / "ivy-cache", ignore_errors=True)
     for jar in jars:
         check_jar(target / jar.file_name, jar)
     for stray in set(target.glob("*.jar")) - {target / jar.file_name for jar in jars}:
@@ -95,17 +98,15 @@ def run_ivy(runtime: Path, java: Path, request: Path, target: Path) -> None:
         *("-confs", "default", "-types", "jar", "bundle"),
         *("-retrieve", f"{target}/[artifact]-[revision].[ext]"),
     ]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=FETCH_SECONDS
-    )
-    if done.returncode:
-        log = runtime / "ivy.log"
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise ServiceUnavailable(
-            f"Ivy could not fetch the {target.name} jars from Maven Central; its words are in"
-            f" {log}."
-            " Check the network and try again."
-        )
+    log = runtime / "ivy.log"
+    with log.open("w", encoding="utf-8") as out:
+        try:
+            subprocess.run(command, stdout=out, stderr=out, check=True, timeout=FETCH_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            raise ServiceUnavailable(
+                f"Ivy could not fetch the {target.name} jars from Maven Central; its words are"
+                f" in {log}. Check the network and try again."
+            ) from error
 
 
 def check_jar(path: Path, jar: Jar) -> None:

@@ -1,5 +1,6 @@
 """The embedded Kafka: one KRaft node that is broker and controller."""
 
+import json
 import subprocess
 import time
 import uuid
@@ -48,13 +49,18 @@ def write_kafka_files(folder: Path, ports: Ports, java: Path, runtime: Path) -> 
             host=HOST,
             port=ports.kafka,
             controller_port=ports.kafka_controller,
-            data=folder / "data",
+            data=escape_property(str(folder / "data")),
         ),
         encoding="utf-8",
     )
     if not (folder / "data/meta.properties").is_file():
         format_log_folder(folder, java, runtime)
     return [*java_command(java, runtime, "768m", "kafka.Kafka"), str(properties)]
+
+
+def escape_property(value: str) -> str:
+    """A value as Java reads it from a properties file: its escapes are those of JSON strings."""
+    return json.dumps(value)[1:-1]
 
 
 def format_log_folder(folder: Path, java: Path, runtime: Path) -> None:

@@ -12,15 +12,14 @@ from nocturne.stack.ports import HOST, Ports
 Document = dict[str, Any]
 REPLICA_SET = "nocturne"
 USER = "nocturne"
+UNAUTHORIZED = 13
+AUTHENTICATION_FAILED = 18
 ALREADY_INITIALIZED = 23
 USER_ALREADY_EXISTS = 51003
 
 
-def mongo_uri(ports: Ports, passwords: Passwords) -> str:
-    credentials = f"{USER}:{passwords.mongo}"
-    return (
-        f"mongodb://{credentials}@{HOST}:{ports.mongo}/?replicaSet={REPLICA_SET}&authSource=admin"
-    )
+def mongo_uri(ports: Ports, passwords: Passwords, how: str = f"replicaSet={REPLICA_SET}") -> str:
+    return f"mongodb://{USER}:{passwords.mongo}@{HOST}:{ports.mongo}/?{how}&authSource=admin"
 
 
 def write_mongo_files(
@@ -41,28 +40,49 @@ def write_mongo_files(
 def found_replica_set(ports: Ports, passwords: Passwords) -> None:
     """Initiate the replica set and create our user, as far as that has not been done.
 
-    Works through MongoDB's localhost exception, which ends with the first user. Raises
-    PyMongoError while the server is not up.
+    Works through MongoDB's localhost exception, which ends with the first user. A set that knows
+    its node by an earlier port learns the new one. Raises PyMongoError while the server is not up.
     """
-    if is_mongo_healthy(mongo_uri(ports, passwords)):
-        return
     address = f"{HOST}:{ports.mongo}"
     node = {"_id": 0, "host": address}
     initiate = {"replSetInitiate": {"_id": REPLICA_SET, "members": [node]}}
     with open_client(f"mongodb://{address}/?directConnection=true") as bare:
-        run_once(bare, initiate, ALREADY_INITIALIZED)
+        run_once(bare, initiate, ALREADY_INITIALIZED, UNAUTHORIZED)
+    with open_client(mongo_uri(ports, passwords, "directConnection=true")) as ours:
+        if has_user(ours):
+            move_node(ours, address)
+            return
     create_user = {"createUser": USER, "pwd": passwords.mongo, "roles": ["root"]}
     with open_client(f"mongodb://{address}/?replicaSet={REPLICA_SET}") as bare:
         run_once(bare, create_user, USER_ALREADY_EXISTS)
 
 
-def run_once(client: MongoClient[Document], command: Document, done: int) -> None:
-    """Run an admin command whose error code `done` means that an earlier call did it."""
+def run_once(client: MongoClient[Document], command: Document, *done: int) -> None:
+    """Run an admin command whose error codes `done` mean that an earlier call did it."""
     try:
         client.admin.command(command)
     except OperationFailure as error:
-        if error.code != done:
+        if error.code not in done:
             raise
+
+
+def has_user(ours: MongoClient[Document]) -> bool:
+    try:
+        ours.admin.command("ping")
+    except OperationFailure as error:
+        if error.code == AUTHENTICATION_FAILED:
+            return False
+        raise
+    return True
+
+
+def move_node(ours: MongoClient[Document], address: str) -> None:
+    """Let the replica set know its node by another address, if it must."""
+    config = ours.admin.command("replSetGetConfig")["config"]
+    if config["members"][0]["host"] != address:
+        config["members"][0]["host"] = address
+        config["version"] += 1
+        ours.admin.command({"replSetReconfig": config, "force": True})
 
 
 def open_client(uri: str) -> MongoClient[Document]:

@@ -2,32 +2,42 @@
 
 import json
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from nocturne.errors import BadInput
 
 HOST = "127.0.0.1"
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 @dataclass(frozen=True)
 class Ports:
     """TCP ports on 127.0.0.1; the defaults are the ones that each server is known for."""
 
-    kafka: int = 9092
-    kafka_controller: int = 9093
-    mongo: int = 27017
-    airflow: int = 8080
-    worker_logs: int = 8793
-    trigger_logs: int = 8794
+    kafka: Port = 9092
+    kafka_controller: Port = 9093
+    mongo: Port = 27017
+    airflow: Port = 8080
 
 
 def read_ports(stack_dir: Path) -> Ports | None:
-    """The ports that this home has, or None before its first `up`."""
+    """The ports that this home has, or None before its first `up`.
+
+    Raises BadInput if somebody has written something else into the file.
+    """
     path = stack_dir / "ports.json"
-    return Ports(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return TypeAdapter(Ports).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise BadInput(f"{path} does not hold a port for each server: {error}") from error
 
 
 def allot_ports(stack_dir: Path) -> Ports:
@@ -78,10 +88,13 @@ def require_free(ports: Ports, names: list[str], stack_dir: Path) -> None:
 
 
 def describe_owner(port: int) -> str:
-    for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-            return describe_process(connection.pid)
-    return "a process of another user"
+    try:
+        found = psutil.net_connections("tcp")
+    except psutil.AccessDenied:  # macOS tells root alone
+        found = []
+    owners = [one for one in found if one.laddr and one.laddr.port == port]
+    owners.sort(key=lambda one: one.status != psutil.CONN_LISTEN)
+    return describe_process(owners[0].pid if owners else None)
 
 
 def describe_process(pid: int | None) -> str:

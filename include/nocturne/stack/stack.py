@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 HEALTH_SECONDS = 180
 # Slots that DAGs share: one Spark driver at a time fits a laptop, MongoDB takes a few writers.
 POOLS = {"spark": 1, "mongo": 4}
-AIRFLOW_PROGRAMS = [f"airflow-{name}" for name in airflow.PROCESSES]
+# The supervisor's groups, in the order that they start; they stop in the reverse order.
+SERVERS, AIRFLOW = "servers", "airflow"
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Status:
 def bring_up(settings: Settings, say: Say) -> Settings:
     """Start what is not running, wait until all of it is healthy; the settings to use it with.
 
-    Idempotent. A server whose address is set from outside is not started here. Raises
-    BadInput if a port is taken, ServiceUnavailable naming the log if something does not
-    become healthy.
+    Idempotent; a stack that runs with other settings is started anew. A server whose address is
+    set from outside is not started here. Raises BadInput if a port is taken, ServiceUnavailable
+    naming the log if something does not become healthy.
     """
     set_up(settings, say)
     settings.stack_dir.mkdir(parents=True, exist_ok=True)
@@ -54,8 +55,11 @@ def bring_up(settings: Settings, say: Say) -> Settings:
         passwords = ensure_passwords(settings.stack_dir)
         reachable = locate_services(settings, ports, passwords)
         supervisor = Supervisor(settings.stack_dir)
+        environment = describe_environment(reachable, ports, passwords)
+        stop_outdated(supervisor, environment, say)
         if not supervisor.is_running():
-            start_processes(reachable, supervisor, ports, passwords, say)
+            start_supervisor(reachable, supervisor, ports, passwords, environment)
+        start_servers(supervisor, environment, passwords, say)
         wait_for_services(reachable, supervisor, ports, passwords, say)
     return reachable
 
@@ -77,22 +81,52 @@ def locate_services(settings: Settings, ports: Ports, passwords: Passwords) -> S
     return settings.model_copy(update=missing)
 
 
-def start_processes(
-    settings: Settings, supervisor: Supervisor, ports: Ports, passwords: Passwords, say: Say
-) -> None:
-    supervisor.stop()
-    java = ensure_java()
-    environment = {
-        **airflow.airflow_environment(settings, ports, passwords, java),
+def describe_environment(settings: Settings, ports: Ports, passwords: Passwords) -> dict[str, str]:
+    """All variables of the stack's processes, and so of Airflow's tasks."""
+    return {
+        **airflow.clean_environment(),
+        **airflow.airflow_environment(settings, ports, passwords, ensure_java()),
         **settings_environment(settings),
     }
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The settings as the variables that tasks and Spark drivers read them from again."""
+    return {
+        f"NOCTURNE_{name.upper()}": str(value.absolute() if isinstance(value, Path) else value)
+        for name, value in settings
+        if value is not None and value != ""
+    }
+
+
+def stop_outdated(supervisor: Supervisor, environment: dict[str, str], say: Say) -> None:
+    """Stop a stack that runs with other settings than these: its tasks would not see them."""
+    if not supervisor.is_running():
+        return
+    before, now = only_settings(supervisor.environment()), only_settings(environment)
+    changed = sorted(name for name, _ in before.items() ^ now.items())
+    if changed:
+        say(f"starting anew with other settings: {', '.join(dict.fromkeys(changed))}")
+        supervisor.stop()
+
+
+def only_settings(environment: dict[str, str]) -> dict[str, str]:
+    names = {f"NOCTURNE_{name.upper()}" for name in Settings.model_fields}
+    return {name: value for name, value in environment.items() if name in names}
+
+
+def start_supervisor(
+    settings: Settings,
+    supervisor: Supervisor,
+    ports: Ports,
+    passwords: Passwords,
+    environment: dict[str, str],
+) -> None:
+    supervisor.stop()
+    java = Path(environment["JAVA_HOME"]) / "bin/java"
     programs = describe_programs(settings, ports, passwords, java)
     require_free(ports, needed_ports([program.name for program in programs]), settings.stack_dir)
-    say("starting " + ", ".join(program.name for program in programs if program.starts_alone))
     supervisor.start(programs, environment)
-    if is_embedded(settings.airflow_url, ports.airflow):
-        say("bringing Airflow's database to its newest schema")
-        airflow.prepare_airflow(environment, passwords)
 
 
 def describe_programs(
@@ -104,16 +138,16 @@ def describe_programs(
         command = kafka.write_kafka_files(
             settings.stack_dir / "kafka", ports, java, settings.runtime
         )
-        programs.append(Program("kafka", command, starts_alone=True))
+        programs.append(Program(SERVERS, "kafka", command))
     if is_embedded(settings.mongo_uri, ports.mongo):
         command = mongo.write_mongo_files(
             settings.stack_dir / "mongo", ports, passwords, mongod_command(settings.runtime)
         )
-        programs.append(Program("mongo", command, starts_alone=True))
+        programs.append(Program(SERVERS, "mongo", command))
     if is_embedded(settings.airflow_url, ports.airflow):
         programs += [
-            Program(f"airflow-{name}", [str(airflow.BIN / "airflow"), name], starts_alone=False)
-            for name in airflow.PROCESSES
+            Program(AIRFLOW, f"airflow-{name}", [str(airflow.BIN / "airflow"), *command])
+            for name, command in airflow.PROCESSES.items()
         ]
     return programs
 
@@ -127,19 +161,20 @@ def needed_ports(programs: list[str]) -> list[str]:
         "kafka": ["kafka", "kafka_controller"],
         "mongo": ["mongo"],
         "airflow-api-server": ["airflow"],
-        "airflow-scheduler": ["worker_logs"],
-        "airflow-triggerer": ["trigger_logs"],
     }
     return [port for program in programs for port in needed.get(program, [])]
 
 
-def settings_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the variables that tasks and Spark drivers read them from again."""
-    return {
-        f"NOCTURNE_{name.upper()}": str(value)
-        for name, value in settings
-        if value is not None and value != ""
-    }
+def start_servers(
+    supervisor: Supervisor, environment: dict[str, str], passwords: Passwords, say: Say
+) -> None:
+    """Start the servers that Airflow's tasks need, and prepare Airflow meanwhile."""
+    if starting := supervisor.stopped(SERVERS):
+        say("starting " + ", ".join(starting))
+        supervisor.start_group(SERVERS)
+    if len(supervisor.stopped(AIRFLOW)) == len(airflow.PROCESSES):
+        say("bringing Airflow's database to its newest schema")
+        airflow.prepare_airflow(environment, passwords)
 
 
 def wait_for_services(
@@ -152,9 +187,7 @@ def wait_for_services(
     if is_embedded(settings.mongo_uri, ports.mongo):
         wait_until(lambda: founded(ports, passwords), "MongoDB", logs)
     wait_until(lambda: mongo.is_mongo_healthy(settings.mongo_uri), "MongoDB", logs)
-    if is_embedded(settings.airflow_url, ports.airflow):
-        for name in AIRFLOW_PROGRAMS:
-            supervisor.start_program(name)
+    supervisor.start_group(AIRFLOW)
     say("waiting for Airflow")
     wait_until(lambda: airflow.is_airflow_healthy(settings.airflow_url), "Airflow", logs)
     with connect_airflow(settings) as api:

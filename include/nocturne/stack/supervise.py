@@ -9,26 +9,29 @@ import sys
 import time
 import xmlrpc.client
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from nocturne.errors import BadInput, NocturneError
+from nocturne.errors import Misuse, NocturneError
 
-# The kernel refuses longer paths for a Unix socket (108 bytes on Linux, 104 on macOS).
-LONGEST_SOCKET_PATH = 103
+# The kernel takes 103 bytes as a Unix socket's path (107 on Linux, 103 on macOS), and supervisord
+# binds it under a name of its own first: a dot and its pid, 8 bytes more.
+LONGEST_SOCKET_PATH = 95
+START_SECONDS = 20
 # Every process of a stack inherits this variable, so that none is left behind.
 MARK = "NOCTURNE_STACK"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A process to keep alive."""
+    """A process to keep alive; those of a group are started together, and stopped together."""
 
+    group: str
     name: str
     command: list[str]
-    starts_alone: bool
     stop_seconds: int = 20
 
 
@@ -46,20 +49,26 @@ class Supervisor:
     def __init__(self, stack_dir: Path) -> None:
         self.stack_dir = stack_dir
         self.socket = stack_dir / "supervisor.sock"
-        if len(str(self.socket)) > LONGEST_SOCKET_PATH:
-            raise BadInput(
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+            raise Misuse(
                 f"NOCTURNE_HOME is too long a path: {self.socket} is over {LONGEST_SOCKET_PATH}"
-                " characters, which no Unix socket can have. Choose a shorter one."
+                " bytes, more than a Unix socket can have. Choose a shorter one."
             )
 
     def start(self, programs: list[Program], environment: dict[str, str]) -> None:
-        """Start supervisord, which starts those programs that start alone."""
+        """Start supervisord with these programs; `start_group` starts them.
+
+        Groups are stopped in the reverse of the order that they are given in.
+        """
         configuration = self.stack_dir / "supervisord.conf"
+        (self.stack_dir / "logs").mkdir(parents=True, exist_ok=True)
         with configuration.open("w", encoding="utf-8") as out:
-            self.describe(programs).write(out)
+            describe(programs).write(out)
+        # What a killed supervisord left would be taken for the pid of the one that starts now.
+        (self.stack_dir / "supervisord.pid").unlink(missing_ok=True)
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", configuration],
-            env={**os.environ, **environment, MARK: str(self.stack_dir)},
+            env={**environment, MARK: str(self.stack_dir.resolve())},
             cwd=self.stack_dir,
             capture_output=True,
             text=True,
@@ -72,50 +81,46 @@ class Supervisor:
     def remember_session(self) -> None:
         """Keep the session's id: supervisord removes its own pid file when it ends."""
         pid_file = self.stack_dir / "supervisord.pid"
+        deadline = time.monotonic() + START_SECONDS
         while not pid_file.is_file() or not pid_file.read_text("utf-8").strip():
+            if time.monotonic() > deadline:
+                log = self.stack_dir / "logs/supervisord.log"
+                raise NocturneError(f"supervisord did not start; its log is {log}.")
             time.sleep(0.05)
         session_file(self.stack_dir).write_text(pid_file.read_text("utf-8"), encoding="utf-8")
 
-    def describe(self, programs: list[Program]) -> configparser.RawConfigParser:
-        logs = self.stack_dir / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        conf = configparser.RawConfigParser()
-        conf["unix_http_server"] = {"file": str(self.socket), "chmod": "0700"}
-        conf["rpcinterface:supervisor"] = {
-            "supervisor.rpcinterface_factory": ("supervisor.rpcinterface:make_main_rpcinterface")
-        }
-        conf["supervisord"] = {
-            "logfile": str(logs / "supervisord.log"),
-            "pidfile": str(self.stack_dir / "supervisord.pid"),
-            "childlogdir": str(logs),
-        }
-        for program in programs:
-            conf[f"program:{program.name}"] = describe_program(program, logs)
-        return conf
-
     def call(self, method: str, *arguments: object) -> object:
         """Call a method of supervisor's XML-RPC interface; OSError if nobody answers."""
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(self.socket))
-        return getattr(proxy.supervisor, method)(*arguments)
+        transport = UnixTransport(self.socket)
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
 
     def is_running(self) -> bool:
+        """Does supervisord answer, and is it not about to end?"""
         try:
-            self.call("getState")
-        except OSError:
+            state = self.call("getState")
+        except (OSError, HTTPException):
             return False
-        return True
+        return isinstance(state, dict) and state["statename"] == "RUNNING"
 
-    def start_program(self, name: str) -> None:
-        try:
-            self.call("startProcess", name, False)
-        except xmlrpc.client.Fault as fault:
-            if "ALREADY_STARTED" not in fault.faultString:
-                raise NocturneError(f"{name} did not start: {fault.faultString}") from fault
+    def start_group(self, group: str) -> None:
+        """Start those of a group that do not run, those that supervisord gave up included."""
+        for name in self.stopped(group):
+            try:
+                self.call("startProcess", f"{group}:{name}", False)
+            except xmlrpc.client.Fault as fault:
+                if "ALREADY_STARTED" not in fault.faultString:
+                    raise NocturneError(f"{name} did not start: {fault.faultString}") from fault
+
+    def stopped(self, group: str) -> list[str]:
+        """The programs of a group that do not run and are not being started again."""
+        return [
+            info["name"]
+            for info in self.read_infos()
+            if info["group"] == group and info["statename"] in ("STOPPED", "EXITED", "FATAL")
+        ]
 
     def processes(self) -> list[ProcessState]:
-        infos = self.call("getAllProcessInfo")
-        if not isinstance(infos, list):
-            raise NocturneError(f"supervisord answered {infos!r}")
         return [
             ProcessState(
                 info["name"],
@@ -123,8 +128,18 @@ class Supervisor:
                 info["pid"],
                 info["now"] - info["start"] if info["pid"] else 0,
             )
-            for info in infos
+            for info in self.read_infos()
         ]
+
+    def read_infos(self) -> list[dict[str, Any]]:
+        infos = self.call("getAllProcessInfo")
+        if not isinstance(infos, list):
+            raise NocturneError(f"supervisord answered {infos!r}")
+        return infos
+
+    def environment(self) -> dict[str, str]:
+        """The variables that the running supervisord was started with."""
+        return dict(psutil.Process(read_session(self.stack_dir)).environ())
 
     def stop(self) -> None:
         """Stop every process of the stack, those of a supervisord that died included."""
@@ -141,8 +156,11 @@ class UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self.path = path
 
-    def make_connection(self, host: object) -> HTTPConnection:
-        return UnixConnection(self.path)
+    def make_connection(self, host: Any) -> HTTPConnection:
+        connection = UnixConnection(self.path)
+        # Where the base class looks for what it has to close.
+        self._connection = host, connection
+        return connection
 
 
 class UnixConnection(HTTPConnection):
@@ -156,10 +174,33 @@ class UnixConnection(HTTPConnection):
         self.sock.connect(str(self.path))
 
 
-def describe_program(program: Program, logs: Path) -> dict[str, str]:
+def describe(programs: list[Program]) -> configparser.RawConfigParser:
+    """The configuration of a supervisord that is started in the stack's folder.
+
+    Files are named relative to it: its path may hold what supervisord would interpret.
+    """
+    conf = configparser.RawConfigParser()
+    conf["unix_http_server"] = {"file": "supervisor.sock", "chmod": "0700"}
+    conf["rpcinterface:supervisor"] = {
+        "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+    }
+    conf["supervisord"] = {
+        "logfile": "logs/supervisord.log",
+        "pidfile": "supervisord.pid",
+        "childlogdir": "logs",
+    }
+    for program in programs:
+        conf[f"program:{program.name}"] = describe_program(program)
+    for priority, group in enumerate(dict.fromkeys(program.group for program in programs)):
+        names = ",".join(program.name for program in programs if program.group == group)
+        conf[f"group:{group}"] = {"programs": names, "priority": str(priority)}
+    return conf
+
+
+def describe_program(program: Program) -> dict[str, str]:
     return {
-        "command": shlex.join(program.command).replace("%", "%%"),
-        "autostart": str(program.starts_alone).lower(),
+        "command": quote_command(program.command),
+        "autostart": "false",
         "autorestart": "true",
         "startsecs": "2",
         "startretries": "20",
@@ -167,33 +208,42 @@ def describe_program(program: Program, logs: Path) -> dict[str, str]:
         "stopasgroup": "true",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": str(logs / f"{program.name}.log"),
+        "stdout_logfile": f"logs/{program.name}.log",
         "stdout_logfile_maxbytes": "20MB",
         "stdout_logfile_backups": "3",
     }
 
 
+def quote_command(command: list[str]) -> str:
+    """A command as supervisord reads it: split as by a shell, after `%(name)s` was replaced and
+    what follows a blank and `#` or `;` was cut off.
+    """
+    line = shlex.join(command).replace("%", "%%")
+    # shlex.join has put these within single quotes; with double ones around, no blank precedes.
+    return line.replace("#", "'\"#\"'").replace(";", "'\";\"'")
+
+
 def stack_processes(stack_dir: Path) -> list[psutil.Process]:
     """Every process that was started for this stack, however deep."""
-    session = read_session(stack_dir)
-    return [process for process in psutil.process_iter() if belongs(process, stack_dir, session)]
+    folder, session = str(stack_dir.resolve()), read_session(stack_dir)
+    return [process for process in psutil.process_iter() if belongs(process, folder, session)]
 
 
-def belongs(process: psutil.Process, stack_dir: Path, session: int | None) -> bool:
+def belongs(process: psutil.Process, folder: str, session: int | None) -> bool:
     """Was this process started for the stack?
 
     Airflow writes its process titles over the variables that others could read, so that its
     orphans are known by supervisord's session and working folder instead.
     """
     try:
-        if process.environ().get(MARK) == str(stack_dir):
+        if process.environ().get(MARK) == folder:
             return True
-        return os.getsid(process.pid) == session and process.cwd() == str(stack_dir)
+        return os.getsid(process.pid) == session and process.cwd() == folder
     except (psutil.Error, OSError):
         return False
 
 
-def end_processes(stack_dir: Path, patience_seconds: float = 30) -> None:
+def end_processes(stack_dir: Path, patience_seconds: float = 60) -> None:
     """Wait for the stack's processes to end; kill those that have not, until none is left."""
     deadline = time.monotonic() + patience_seconds
     supervisor_pid = read_session(stack_dir)

@@ -5,12 +5,13 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import OperationFailure
 
 from nocturne.settings import Settings
 
 Document = dict[str, Any]
 FEATURES_PER_TRACK = 518
+NAMESPACE_EXISTS = 48
 Keys = list[tuple[str, int]]
 
 
@@ -81,8 +82,10 @@ def ensure_collections(database: Database[Document], tracks: str = "tracks") -> 
     for collection in declare_collections(tracks):
         validator = {"$jsonSchema": collection.schema()} if collection.required else {}
         try:
-            database.create_collection(collection.name, validator=validator)
-        except CollectionInvalid:
+            database.create_collection(collection.name, validator=validator, check_exists=False)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_EXISTS:
+                raise
             database.command("collMod", collection.name, validator=validator)
         for keys in collection.indexes:
             database[collection.name].create_index(keys)

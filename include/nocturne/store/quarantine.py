@@ -23,5 +23,6 @@ def record_refusals(database: Database[Document], run_id: str, refusals: Iterabl
 
 
 def describe_refusal(run_id: str, refusal: Refusal) -> Document:
-    identity = "|".join((run_id, refusal.source, refusal.key, refusal.rule))
-    return {"_id": identity, "run_id": run_id, **asdict(refusal)}
+    """The document of a refusal: its identity is all of it, for two rows may break one rule."""
+    parts = (run_id, refusal.source, refusal.key, refusal.rule, refusal.reason)
+    return {"_id": "|".join(parts), "run_id": run_id, **asdict(refusal)}

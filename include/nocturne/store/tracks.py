@@ -31,7 +31,7 @@ def newer_only(track: Document) -> ReplaceOne[Document]:
     """
     as_new = {
         "as_of": track["as_of"],
-        "sent_at": {"$lt": track["sent_at"]},
+        "sent_at": {"$lte": track["sent_at"]},
         "content_sha256": {"$ne": track["content_sha256"]},
     }
     unless = {"_id": track["_id"], "$or": [{"as_of": {"$lt": track["as_of"]}}, as_new]}
@@ -49,7 +49,8 @@ def upsert_tracks(collection: Collection[Document], tracks: Iterable[Document]) 
         result: Mapping[str, Any] = collection.bulk_write(operations, ordered=False).bulk_api_result
     except BulkWriteError as error:
         result = error.details
-        if any(failed["code"] != DUPLICATE_KEY for failed in result["writeErrors"]):
+        refused = any(failed["code"] != DUPLICATE_KEY for failed in result["writeErrors"])
+        if refused or result["writeConcernErrors"]:
             raise
     return int(result["nUpserted"]) + int(result["nModified"])
 
@@ -59,9 +60,17 @@ def newest_by_id(tracks: Iterable[Document]) -> dict[str, Document]:
     newest: dict[str, Document] = {}
     for track in tracks:
         kept = newest.get(track["_id"])
-        if kept is None or (kept["as_of"], kept["sent_at"]) <= (track["as_of"], track["sent_at"]):
+        if kept is None or supersedes(track, kept):
             newest[track["_id"]] = track
     return newest
+
+
+def supersedes(track: Document, kept: Document) -> bool:
+    """What `newer_only` asks MongoDB, asked of two records of one batch."""
+    if track["as_of"] != kept["as_of"]:
+        return bool(track["as_of"] > kept["as_of"])
+    changed = track["content_sha256"] != kept["content_sha256"]
+    return changed and bool(track["sent_at"] >= kept["sent_at"])
 
 
 def read_tracks(

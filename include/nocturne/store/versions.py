@@ -75,9 +75,11 @@ def is_whole(database: Database[Document], version: str) -> bool:
     )
 
 
-def live_version(database: Database[Document]) -> Document | None:
+def live_version(
+    database: Database[Document], session: ClientSession | None = None
+) -> Document | None:
     """The pointer: `version`, `data_date`, `at`; None before the first publishing."""
-    return database["live"].find_one({"_id": POINTER})
+    return database["live"].find_one({"_id": POINTER}, session=session)
 
 
 def publish(client: MongoClient[Document], database_name: str, version: str) -> bool:
@@ -91,13 +93,18 @@ def publish(client: MongoClient[Document], database_name: str, version: str) -> 
             f"Version {version} is not whole: its tables differ from what was built. Clear"
             " build_tables and everything after it."
         )
-    data_date = require_version(database, version)["data_date"]
-    current = live_version(database)
+    with client.start_session() as session:
+        return session.with_transaction(lambda active: advance_pointer(active, database, version))
+
+
+def advance_pointer(session: ClientSession, database: Database[Document], version: str) -> bool:
+    """Compare and move in one transaction, so that of two runs the newer day wins."""
+    current = live_version(database, session)
     if current and current["version"] == version:
         return True
-    if current and current["data_date"] > data_date:
+    if current and current["data_date"] > require_version(database, version)["data_date"]:
         return False
-    move_pointer(client, database_name, version, "published")
+    write_pointer(session, database, version, "published")
     return True
 
 
@@ -110,7 +117,10 @@ def roll_back(client: MongoClient[Document], database_name: str, version: str | 
     target = version or version_before(database)
     if not is_whole(database, target):
         raise BadInput(f"Version {target} is not whole (any more) and cannot be made live.")
-    move_pointer(client, database_name, target, "rolled back")
+    with client.start_session() as session:
+        session.with_transaction(
+            lambda active: write_pointer(active, database, target, "rolled back")
+        )
     return target
 
 
@@ -127,27 +137,15 @@ def version_before(database: Database[Document]) -> str:
     return str(earlier["version"])
 
 
-def move_pointer(
-    client: MongoClient[Document], database_name: str, version: str, because: str
-) -> None:
-    """Move the pointer and write its history, both or neither."""
-    with client.start_session() as session:
-        session.with_transaction(
-            lambda active: write_pointer(active, client[database_name], version, because)
-        )
-
-
 def write_pointer(
     session: ClientSession, database: Database[Document], version: str, because: str
 ) -> None:
+    """Move the pointer and write its history; the session makes that both or neither."""
     live = database["live"]
-    last = live.find_one({"_id": POINTER}, session=session)
-    model = database["models"].find_one({"_id": version}, session=session)
-    if model is None:
-        raise BadInput(f"There is no version {version}; `./nocturne versions` lists them.")
+    last = live_version(database, session)
     entry = {
         "version": version,
-        "data_date": model["data_date"],
+        "data_date": require_version(database, version)["data_date"],
         "at": datetime.now(UTC),
         "because": because,
         "seq": last["seq"] + 1 if last else 1,

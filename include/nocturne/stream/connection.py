@@ -18,5 +18,9 @@ def client_config(config: KafkaConfig) -> dict[str, str | int | float | bool]:
 
 
 def open_consumer(config: KafkaConfig, group: str) -> Consumer:
-    """A consumer that commits nothing by itself."""
-    return Consumer({**config, "group.id": group, "enable.auto.commit": False})
+    """A consumer that commits nothing by itself, and fails where an offset is not there any more.
+
+    Whatever `auto.offset.reset` a connection has would jump over what was lost, without a word.
+    """
+    ours = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "error"}
+    return Consumer({**config, **ours})

@@ -29,6 +29,8 @@ BATCH = 2000
 POLL_SECONDS = 1.0
 STALL_SECONDS = 60
 METADATA_SECONDS = 20
+# What was wrong fits into this much of a header, whatever the message holds.
+ERROR_CHARACTERS = 1000
 
 
 @dataclass
@@ -129,19 +131,20 @@ class Ingest:
 
     def bury(self, poison: Poison, dead_letters: CheckedProducer) -> None:
         message = poison.message
-        log.warning("%s: dead letter, %s: %s", self.topic.name, poison.rule, poison.error)
+        error = poison.error[:ERROR_CHARACTERS]
+        log.warning("%s: dead letter, %s: %s", self.topic.name, poison.rule, error)
         headers = {
             "topic": message.topic(),
             "partition": message.partition(),
             "offset": message.offset(),
             "rule": poison.rule,
-            "error": poison.error,
+            "error": error,
             "run_id": self.run_id,
         }
         dead_letters.send(
             self.topic.dead_letter,
             message.key(),
-            message.value() or b"",
+            message.value(),
             [(name, str(value).encode()) for name, value in headers.items()],
         )
 
@@ -151,11 +154,14 @@ def plan_ranges(
 ) -> dict[int, tuple[int, int]]:
     """For each partition the offset to start at and the one to stop before.
 
-    Raises BadInput if a topic is missing or retention has removed what was not yet read.
+    Raises NocturneError if the topic is missing, BadInput if retention has removed what was not
+    yet read.
     """
     described = consumer.list_topics(topic, timeout=METADATA_SECONDS).topics[topic]
     if described.error is not None:
-        raise NocturneError(f"Kafka topic {topic}: {described.error.str()}")
+        raise NocturneError(
+            f"Kafka topic {topic} cannot be read: {described.error.str()}. Publishing creates it."
+        )
     known = recall_offsets(database, group, topic)
     ranges = {}
     for partition in sorted(described.partitions):

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from nocturne.errors import ServiceUnavailable
 from nocturne.stream.connection import KafkaConfig, brokers, client_config
 
 # Librdkafka gives up on a message after this long, and so do we.
 DELIVERY_SECONDS = 120
+# The topics have limits of their own, which brokers enforce; this is only to be above them all.
+LARGEST_MESSAGE_BYTES = 10_000_000
 SHOWN_ERRORS = 3
 Header = tuple[str, bytes]
 
@@ -28,6 +30,7 @@ class CheckedProducer:
                 "enable.idempotence": True,
                 "compression.type": "lz4",
                 "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
+                "message.max.bytes": LARGEST_MESSAGE_BYTES,
             }
         )
         self.delivered = 0
@@ -41,7 +44,7 @@ class CheckedProducer:
             self.flush()
 
     def send(
-        self, topic: str, key: bytes | None, value: bytes, headers: Iterable[Header] = ()
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header] = ()
     ) -> None:
         """Queue a message, waiting while the local queue is full."""
         while True:
@@ -52,6 +55,8 @@ class CheckedProducer:
             except BufferError:
                 self.producer.poll(0.5)
                 continue
+            except KafkaException as error:
+                self.failures.append(f"{topic} {key!r}: {error.args[0].str()}")
             self.producer.poll(0)
             return
 

@@ -10,6 +10,8 @@ from nocturne.errors import ServiceUnavailable
 from nocturne.stream.connection import KafkaConfig, brokers, client_config
 
 CREATE_SECONDS = 30
+# A dead letter is a message of the largest size and the headers that say what was wrong with it.
+DEAD_LETTER_HEADROOM_BYTES = 100_000
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -39,7 +41,10 @@ def ensure_topics(config: KafkaConfig, topics: tuple[Topic, ...] = TOPICS) -> No
     """
     admin = AdminClient(client_config(config))
     wanted = [new for topic in topics for new in describe_topics(topic)]
-    for name, creation in admin.create_topics(wanted, operation_timeout=CREATE_SECONDS).items():
+    creations = admin.create_topics(
+        wanted, operation_timeout=CREATE_SECONDS, request_timeout=CREATE_SECONDS
+    )
+    for name, creation in creations.items():
         try:
             creation.result()
         except KafkaException as error:
@@ -51,11 +56,11 @@ def ensure_topics(config: KafkaConfig, topics: tuple[Topic, ...] = TOPICS) -> No
 
 def describe_topics(topic: Topic) -> list[NewTopic]:
     """The topic and its dead-letter topic; -1 leaves the replication to the brokers' default."""
-    config = {
-        "retention.ms": str(topic.retention_days * DAY_MS),
-        "max.message.bytes": str(topic.largest_message_bytes),
-    }
+    retention = {"retention.ms": str(topic.retention_days * DAY_MS)}
+    largest = topic.largest_message_bytes
+    limit = {"max.message.bytes": str(largest)}
+    raised_limit = {"max.message.bytes": str(largest + DEAD_LETTER_HEADROOM_BYTES)}
     return [
-        NewTopic(topic.name, topic.partitions, -1, config=config),
-        NewTopic(topic.dead_letter, 1, -1, config=config),
+        NewTopic(topic.name, topic.partitions, -1, config=retention | limit),
+        NewTopic(topic.dead_letter, 1, -1, config=retention | raised_limit),
     ]

@@ -1,0 +1,313 @@
+"""The nightly DAG through the real scheduler: undisturbed, disturbed, backfilled, refused.
+
+The tests of this file run in order on one stack; each says what it expects to find.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+
+from nocturne.catalogue.export import COLUMNS
+from nocturne.nightly import connect_catalogue
+from nocturne.nights import night_of
+from nocturne.sample.catalogue import (
+    CORRUPT_TRACK_ID,
+    SHORT_TRACK_ID,
+    SILENT_TRACK_ID,
+    TRACKS_PER_GENRE,
+    UNLISTED_TRACK_ID,
+    list_good_tracks,
+)
+from nocturne.sample.library import make_sample
+from nocturne.settings import Settings
+from nocturne.stack.airflow_api import AirflowApi, TaskState
+from nocturne.stack.airflow_runs import (
+    NIGHTLY,
+    Run,
+    follow_backfill,
+    follow_run,
+    require_success,
+    start_backfill,
+    start_night,
+)
+from nocturne.stack.stack import connect_airflow
+from nocturne.stack.supervise import Supervisor
+from nocturne.store.versions import list_versions, live_version
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+
+NIGHT = night_of(date(2026, 11, 16))
+BACKFILL = night_of(date(2026, 11, 12)), night_of(date(2026, 11, 14))
+FEW_CLUSTERS = {"k_min": 2, "k_max": 5}
+"""The whole range is tried by ./nocturne run; four ks say as much here, in half the time."""
+
+
+@pytest.fixture(scope="module")
+def api(stack: Settings) -> Iterator[AirflowApi]:
+    make_sample(stack.sample_dir, NIGHT.start.date())
+    with connect_airflow(stack) as connected:
+        yield connected
+
+
+def run_nightly(api: AirflowApi, watch: Any = lambda tasks: None, **conf: Any) -> Run:
+    run_id = start_night(api, NIGHT, {**FEW_CLUSTERS, **conf})
+    return follow_run(api, NIGHTLY, run_id, watch)
+
+
+def read_state(stack: Settings) -> dict[str, Any]:
+    """All that a run leaves in MongoDB, but for when it was published and what was refused."""
+    with connect_catalogue(stack) as catalogue:
+        database = catalogue.database
+        return {
+            "tracks": [bson.encode(item) for item in database["tracks"].find().sort("_id")],
+            "similar": [bson.encode(row) for row in database["similar_tracks"].find().sort("_id")],
+            "versions": [(item["_id"], item["state"]) for item in list_versions(database)],
+            "live": live_version(database),
+            "history": database["live"].count_documents({}),
+        }
+
+
+@pytest.fixture(scope="module")
+def first_run(api: AirflowApi, stack: Settings) -> Run:
+    run = run_nightly(api)
+    require_success(api, run)
+    return run
+
+
+def test_a_night_is_published(first_run: Run, stack: Settings) -> None:
+    assert {task.state for task in first_run.tasks} == {"success"}
+    known = list_good_tracks(NIGHT.start.date(), TRACKS_PER_GENRE)
+    with connect_catalogue(stack) as catalogue:
+        live = live_version(catalogue.database)
+        assert live is not None
+        assert live["version"].startswith("2026-11-16.")
+        assert catalogue.database["similar_tracks"].count_documents({}) == len(known)
+        found = catalogue.similar("900001", 20)
+        assert len(found.similar) == 20
+        assert [item.score for item in found.similar] == sorted(
+            (item.score for item in found.similar), reverse=True
+        )
+        model = catalogue.database["models"].find_one({"_id": live["version"]})
+    assert model["clustering"]["chosen"]["k"] in range(2, 6)
+    assert all(verdict["passed"] for verdict in model["verdicts"])
+    assert model["run_id"] == first_run.run_id
+    assert sum(model["source_offsets"].values()) > 0
+    assert (stack.models_dir / live["version"] / "pipeline" / "metadata").is_dir()
+
+
+def test_what_is_unusable_is_in_quarantine(first_run: Run, stack: Settings) -> None:
+    with connect_catalogue(stack) as catalogue:
+        refused = catalogue.database["quarantine"].find({"run_id": first_run.run_id})
+        rules = {item["key"]: item["rule"] for item in refused}
+    assert rules == {
+        str(CORRUPT_TRACK_ID): "not_audio",
+        str(SILENT_TRACK_ID): "silent",
+        str(SHORT_TRACK_ID): "too_short",
+        str(UNLISTED_TRACK_ID): "metadata_missing",
+    }
+
+
+def test_the_run_folder_holds_the_merged_catalogue(first_run: Run, stack: Settings) -> None:
+    folder = stack.run_dir(first_run.run_id)
+    assert {"catalogue.parquet", "final.csv", "refusals.jsonl"} <= {
+        file.name for file in folder.iterdir()
+    }
+    assert "without_audio.jsonl" in {file.name for file in folder.iterdir()}
+
+
+def test_lineage_is_written(first_run: Run, stack: Settings) -> None:
+    events = read_events(stack.lineage_dir / "airflow.jsonl")
+    outputs = {
+        f"{dataset['namespace']}/{dataset['name']}"
+        for event in events
+        for dataset in event.get("outputs", [])
+    }
+    assert any("kafka" in name and "tracks.features" in name for name in outputs), outputs
+    assert any("mongo" in name and "tracks" in name for name in outputs), outputs
+    spark = read_events(stack.lineage_dir / "spark.jsonl")
+    parents = {
+        event["run"]["facets"].get("parent", {}).get("job", {}).get("name") for event in spark
+    }
+    assert f"{NIGHTLY}.train_clusters" in parents
+
+
+def read_events(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line]
+
+
+class Outages:
+    """Takes MongoDB away before the run starts, and Kafka before it is needed.
+
+    Each server comes back once the task that needs it has failed: MongoDB after its second try.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.mongo_away = self.kafka_away = False
+        self.most_tries: dict[str, int] = {}
+
+    def begin(self) -> None:
+        self.supervisor.call("stopProcess", "servers:mongo")
+        self.mongo_away = True
+
+    def __call__(self, tasks: list[TaskState]) -> None:
+        states = {task.task_id: task for task in tasks}
+        for task in tasks:
+            self.most_tries[task.task_id] = task.try_number
+        landing, extraction, sending = (
+            states.get(name) for name in ("land_library", "extract_features", "publish_features")
+        )
+        if self.mongo_away and landing and failed_twice(landing):
+            self.supervisor.call("startProcess", "servers:mongo")
+            self.mongo_away = False
+        if "kafka" not in self.most_tries and extraction and extraction.state == "running":
+            self.supervisor.call("stopProcess", "servers:kafka")
+            self.kafka_away, self.most_tries["kafka"] = True, 0
+        if self.kafka_away and sending and sending.state == "up_for_retry":
+            self.supervisor.call("startProcess", "servers:kafka")
+            self.kafka_away = False
+
+
+def failed_twice(task: TaskState) -> bool:
+    return task.try_number >= 2 and task.state == "up_for_retry"
+
+
+def test_a_run_through_outages_leaves_the_same_bytes(
+    first_run: Run, api: AirflowApi, stack: Settings
+) -> None:
+    before = read_state(stack)
+    outages = Outages(Supervisor(stack.stack_dir))
+    outages.begin()
+    run = run_nightly(api, outages)
+    require_success(api, run)
+    assert outages.most_tries["land_library"] == 3
+    assert outages.most_tries["publish_features"] >= 2
+    assert read_state(stack) == before
+
+
+def test_a_backfill_done_twice_leaves_identical_tables(
+    first_run: Run, api: AirflowApi, stack: Settings
+) -> None:
+    live = read_state(stack)["live"]
+    states = []
+    for _ in range(2):
+        backfill = start_backfill(api, *BACKFILL)
+        for runs in follow_backfill(api, backfill, *BACKFILL):
+            last = runs
+        assert list(last.values()) == ["success"] * 3
+        wait_until_complete(api, backfill)
+        states.append(read_state(stack))
+    assert states[0] == states[1]
+    versions = [name for name, _ in states[0]["versions"]]
+    assert [name.split(".")[0] for name in versions] == [
+        "2026-11-16", "2026-11-14", "2026-11-13", "2026-11-12",
+    ]  # fmt: skip
+    assert states[0]["live"] == live, "an older day never displaces a newer version"
+    assert rows_of(states[0], versions[3]) < rows_of(states[0], versions[1]), "the library grew"
+
+
+def wait_until_complete(api: AirflowApi, backfill: int) -> None:
+    deadline = time.monotonic() + 60
+    while api.call("GET", f"backfills/{backfill}")["completed_at"] is None:
+        assert time.monotonic() < deadline, "the backfill does not end"
+        time.sleep(0.5)
+
+
+def rows_of(state: dict[str, Any], version: str) -> int:
+    return sum(bson.decode(row)["version"] == version for row in state["similar"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("no audio", "audio"),
+        ("no title column", "track_title"),
+        ("no folder", "metadata"),
+        ("corrupt audio only", "refused"),
+    ],
+)
+def test_bad_input_fails_at_once_and_publishes_nothing(
+    fault: str, message: str, first_run: Run, api: AirflowApi, stack: Settings,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    before = read_state(stack)
+    run = run_nightly(api, **make_bad_library(fault, tmp_path))
+    failed = [task for task in run.tasks if task.state == "failed"]
+    assert run.state == "failed"
+    assert [task.try_number for task in failed] == [1], "bad data is not retried"
+    words = "\n".join(api.task_log(NIGHTLY, run.run_id, failed[0]))
+    assert message in words
+    assert read_state(stack) == before
+
+
+def make_bad_library(fault: str, folder: Path) -> dict[str, str]:
+    audio, metadata = folder / "audio", folder / "metadata"
+    audio.mkdir()
+    header = (
+        "track_id,artist_name" if fault == "no title column" else "track_id,track_title,artist_name"
+    )
+    if fault != "no folder":
+        metadata.mkdir()
+        rows = "\n".join(f"{number},Somebody,Somewhere" for number in range(1, 4))
+        (metadata / "raw_tracks.csv").write_text(f"{header}\n{rows}\n", encoding="utf-8")
+    if fault != "no audio":
+        for number in range(1, 4):
+            (audio / f"{number}.mp3").write_bytes(b"this is not music" * 100)
+    return {"audio_folder": str(audio), "metadata_folder": str(metadata)}
+
+
+def test_the_export_reads_any_collection(first_run: Run, api: AirflowApi, stack: Settings) -> None:
+    with connect_catalogue(stack) as catalogue:
+        client = catalogue.database.client
+        client["MYDB"]["MTDATA"].drop()
+        client["MYDB"]["MTDATA"].insert_many(
+            {
+                "File_Name": f'{number:06d} "live", take 2.mp3',
+                "MFCCs": [1.5, -2.0],
+                "Spectral_Centroid": 1000.0 + number,
+                "Zero_Crossing_Rate": 0.1,
+                "genre_id": "12",
+            }
+            for number in range(5)
+        )
+    export = export_collection(api, stack, {"database": "MYDB", "collection": "MTDATA"})
+    assert export[0].rstrip().split(",") == COLUMNS
+    assert len(export) == 6
+
+
+def test_the_export_reads_the_tracks(first_run: Run, api: AirflowApi, stack: Settings) -> None:
+    export = export_collection(api, stack, {})
+    assert len(export) == 1 + len(read_state(stack)["tracks"])
+
+
+def export_collection(api: AirflowApi, stack: Settings, conf: dict[str, str]) -> list[str]:
+    api.wait_for_dag("catalogue_export")
+    run_id = f"test__{datetime.now(UTC).isoformat()}"
+    now = datetime.now(UTC)
+    api.trigger("catalogue_export", run_id, conf, (now, now), claim_night=False)
+    require_success(api, follow_run(api, "catalogue_export", run_id, lambda tasks: None))
+    return (stack.exports_dir / "output.csv").read_text("utf-8").splitlines()
+
+
+@pytest.mark.real_data
+def test_real_music_is_published(
+    first_run: Run, api: AirflowApi, stack: Settings, real_data: Path
+) -> None:
+    folders = {
+        "audio_folder": str(real_data / "fma/audio"),
+        "metadata_folder": str(real_data / "fma/metadata"),
+    }
+    require_success(api, run_nightly(api, **folders))
+    with connect_catalogue(stack) as catalogue:
+        found = catalogue.similar(catalogue.find_track("angels fear to tred", "Charles Manson"), 8)
+        genres = catalogue.tracks.find_one({"_id": found.track_id})["metadata"]["genre_titles"]
+    assert (found.title, found.artist) == ("Angels Fear To Tread", "Charles Manson")
+    assert found.similar[0].artist == "Charles Manson"
+    assert len(found.similar) == 8
+    assert genres

@@ -1,0 +1,133 @@
+import json
+import os
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from nocturne.errors import Misuse
+from nocturne.settings import PROJECT, Settings, load_settings
+
+RUN_ID = st.text(string.ascii_letters + string.digits + "_.~:+-", min_size=1).filter(
+    lambda run_id: run_id.strip(".")
+)
+"""What Airflow takes as a run's id, without those that consist of dots alone."""
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"NOCTURNE_{name.upper()}", raising=False)
+
+
+def test_the_defaults_need_no_environment():
+    settings = load_settings()
+    assert settings.home == PROJECT / ".nocturne"
+    assert settings.runtime == Path(sys.prefix) / "nocturne-runtime"
+    assert (settings.kafka_bootstrap, settings.mongo_uri, settings.airflow_url) == ("", "", "")
+    assert settings.audio_dir is None
+
+
+def test_every_field_is_described_and_has_a_variable(monkeypatch):
+    given = {
+        "home": "/data/nocturne",
+        "runtime": "/data/runtime",
+        "audio_dir": "/music",
+        "metadata_dir": "/metadata",
+        "kafka_bootstrap": "kafka:9092",
+        "mongo_uri": "mongodb://db/",
+        "mongo_database": "music",
+        "tracks_collection": "songs",
+        "spark_master": "spark://spark:7077",
+        "spark_driver_memory": "4g",
+        "airflow_url": "http://airflow:8080",
+        "sample_rate": "44100",
+        "max_refused_share": "0.5",
+        "neighbours": "7",
+        "k_min": "3",
+        "k_max": "9",
+        "max_cluster_share": "0.75",
+        "versions_kept": "3",
+    }
+    fields = Settings.model_fields
+    assert all(field.description for field in fields.values())
+    for name, value in given.items():
+        monkeypatch.setenv(f"NOCTURNE_{name.upper()}", value)
+    settings = load_settings()
+    assert {name: str(getattr(settings, name)) for name in given} == given
+    untested = {name for name in fields if getattr(settings, name) == fields[name].default}
+    assert not untested, "give these new settings a value above"
+
+
+def test_the_home_is_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NOCTURNE_HOME", "state")
+    assert load_settings().home == tmp_path / "state"
+    assert load_settings().stack_dir == tmp_path / "state/stack"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NOCTURNE_SAMPLE_RATE", "fast"),
+        ("NOCTURNE_SAMPLE_RATE", "7999"),
+        ("NOCTURNE_MAX_REFUSED_SHARE", "1.01"),
+        ("NOCTURNE_MAX_REFUSED_SHARE", "nan"),
+        ("NOCTURNE_NEIGHBOURS", "0"),
+        ("NOCTURNE_MAX_CLUSTER_SHARE", "0"),
+        ("NOCTURNE_VERSIONS_KEPT", "1"),
+    ],
+)
+def test_an_unusable_value_is_misuse_naming_variable_and_value(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misuse) as refused:
+        load_settings()
+    assert name in str(refused.value)
+    assert repr(value) in str(refused.value)
+
+
+def test_all_unusable_values_are_named_at_once(monkeypatch):
+    monkeypatch.setenv("NOCTURNE_K_MIN", "one")
+    monkeypatch.setenv("NOCTURNE_K_MAX", "two")
+    with pytest.raises(Misuse, match=r"NOCTURNE_K_MIN.*'one'.*NOCTURNE_K_MAX.*'two'"):
+        load_settings()
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_settings().neighbours = 3
+
+
+def test_a_misspelt_field_is_refused():
+    with pytest.raises(ValidationError, match="neighbors"):
+        Settings(neighbors=3)
+
+
+def test_a_run_id_becomes_a_plain_folder_name():
+    settings = Settings(home=Path("/n"))
+    run_id = "manual__2026-11-19T02:00:00+00:00/../../../etc"
+    folder = settings.run_dir(run_id)
+    assert folder == Path("/n/runs/manual__2026-11-19T02_00_00+00_00_.._.._.._etc")
+
+
+@given(RUN_ID)
+def test_a_run_folder_stays_within_the_runs(run_id):
+    folder = Settings(home=Path("/n")).run_dir(run_id)
+    assert folder.resolve().parent == Path("/n/runs")
+
+
+def test_settings_import_neither_airflow_nor_spark():
+    asked = (
+        "import json, sys, nocturne.settings;"
+        "print(json.dumps([name for name in ('airflow', 'pyspark') if name in sys.modules]))"
+    )
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env=environment, capture_output=True, check=True
+    )
+    assert json.loads(done.stdout) == []
