@@ -15,7 +15,7 @@ import heapq
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,7 +118,7 @@ def extract_rows(files: DataFrame, audio_dir: Path, sample_rate: int) -> DataFra
     """
     transient = TRANSIENT_RULES
 
-    def extract_partition(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def extract_partition(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from nocturne.audio.analyse import analyse_file  # loads librosa: workers only
 
         for frame in frames:

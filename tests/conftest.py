@@ -25,6 +25,12 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         if name not in ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME"):
             del os.environ[name]
+    # Whoever imports airflow makes its home folder, which must not be the user's own.
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="nocturne-test-airflow-")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["AIRFLOW_HOME"])
 
 
 @pytest.fixture(scope="session")

@@ -157,8 +157,9 @@ def live_at(
     from nocturne.console import out, print_json
     from nocturne.store.versions import live_at as find_live
 
+    moment = parse_moment(time)
     with open_catalogue() as catalogue:
-        entry = find_live(catalogue.database, parse_moment(time))
+        entry = find_live(catalogue.database, moment)
     if as_json:
         print_json(entry)
     else:

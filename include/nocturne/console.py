@@ -107,8 +107,10 @@ def print_run(result: dict[str, Any]) -> None:
     print_similar(result["similar_tracks"])
     login = result["airflow"]
     out.print(f"\nLive: [bold]{escape(str(result['version']))}[/]")
-    address = escape(login["url"])
-    out.print(f"Airflow: {address}  user {login['user']}  password {login['password']}")
+    out.print(
+        f"Airflow: {login['url']}  user {login['user']}  password {login['password']}",
+        markup=False,
+    )
 
 
 def print_similar(found: Iterable[dict[str, Any]]) -> None:

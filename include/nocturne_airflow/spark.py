@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from nocturne.errors import BadInput
 from nocturne.job_exit import BAD_INPUT_EXIT
-from nocturne.settings import PROJECT
+from nocturne.settings import PROJECT, Settings
 from nocturne_airflow.policies import SPARK_POOL
 
 EXIT_CODE = re.compile(r"Error code is: (\d+)")
@@ -67,8 +67,7 @@ class SparkJob(SparkSubmitOperator):
             "spark.ui.enabled": "false",
             "spark.sql.shuffle.partitions": "8",
             "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
-            "spark.openlineage.transport.type": "file",
-            "spark.openlineage.transport.location": str(settings.lineage_dir / "spark.jsonl"),
+            **describe_transport(settings),
             "spark.openlineage.namespace": "nocturne",
         }
 
@@ -79,3 +78,12 @@ class SparkJob(SparkSubmitOperator):
             raise BadInput("The connection spark_default must leave deploy-mode at `client`.")
         hook._env = self.environment
         return hook
+
+
+def describe_transport(settings: Settings) -> dict[str, str]:
+    """Where Spark's OpenLineage events go: to the settings' server, else into a file."""
+    transport = "spark.openlineage.transport"
+    if settings.lineage_url:
+        return {f"{transport}.type": "http", f"{transport}.url": settings.lineage_url}
+    events = settings.lineage_dir / "spark.jsonl"
+    return {f"{transport}.type": "file", f"{transport}.location": str(events)}

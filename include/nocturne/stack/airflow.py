@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 import httpx
 
@@ -76,7 +76,6 @@ def core_options(home: Path, url: str) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         # A task that Airflow's death orphaned is found after this many seconds.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
 
@@ -127,19 +126,21 @@ def mongo_connection(uri: str) -> dict[str, Any]:
     return {
         "conn_type": "mongo",
         "host": hosts,
-        "login": unquote(login) or None,
-        "password": unquote(password) or None,
+        "login": unquote_plus(login) or None,
+        "password": unquote_plus(password) or None,
         "schema": parts.path.lstrip("/") or None,
         "extra": extra,
     }
 
 
 def lineage_options(settings: Settings) -> dict[str, str]:
-    transport = {
+    transport: dict[str, Any] = {
         "type": "file",
         "log_file_path": str(settings.lineage_dir / "airflow.jsonl"),
         "append": True,
     }
+    if settings.lineage_url:
+        transport = {"type": "http", "url": settings.lineage_url}
     return {
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "nocturne",

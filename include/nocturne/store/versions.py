@@ -18,6 +18,7 @@ from nocturne.store.tracks import hash_content
 Document = dict[str, Any]
 POINTER = "pointer"
 TABLES = ("similar_tracks",)
+STORED_STATES = ("published", "checked")
 WRITE_BATCH = 1000
 
 
@@ -179,7 +180,7 @@ def remove_old_tables(database: Database[Document], keep: int) -> list[str]:
 
     The documents in `models` stay, marked `retired`.
     """
-    stored = [model for model in list_versions(database) if model["state"] == "published"]
+    stored = [model for model in list_versions(database) if model["state"] in STORED_STATES]
     retired = [model["_id"] for model in stored[keep:] if not model["live"]]
     for version in retired:
         for table in TABLES:

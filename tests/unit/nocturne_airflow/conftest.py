@@ -1,5 +1,6 @@
-"""Airflow reads its home when it is first imported: these tests give it one of their own."""
+"""Airflow, imported for these tests so that it changes nothing for the others."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -9,10 +10,21 @@ import pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """After that of tests/conftest.py, which removes a user's own Airflow from the environment."""
+    """Give Airflow a home before it is first imported, and take its log handlers away again.
+
+    That is after tests/conftest.py has removed a user's own Airflow from the environment, and
+    before a module of tests is read. Airflow logs to the stdout of that moment for good, which
+    pytest has closed by the end.
+    """
     folder = tempfile.mkdtemp(prefix="nocturne-test-airflow-")
-    os.environ.setdefault("AIRFLOW_HOME", folder)
     config.add_cleanup(lambda: shutil.rmtree(folder))
+    os.environ.setdefault("AIRFLOW_HOME", folder)
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    import airflow.sdk  # noqa: F401
+
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

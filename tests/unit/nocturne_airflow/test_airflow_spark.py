@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowException
 from nocturne.errors import BadInput
 from nocturne.job_exit import BAD_INPUT_EXIT
 from nocturne.settings import PROJECT, Settings
-from nocturne.stack.airflow import connections
-from nocturne_airflow.spark import SparkJob
+from nocturne.stack.airflow import connections, lineage_options
+from nocturne_airflow.spark import SparkJob, describe_transport
 
 URI = "mongodb://nocturne:correct-horse@mongo:27017/?authSource=admin"
 SUBMIT = """#!/bin/sh
@@ -152,3 +152,13 @@ def test_other_failures_stay_failures_that_are_retried(
     with pytest.raises(AirflowException, match=rf"Error code is: {code}\.") as raised:
         make_job().execute(context)
     assert "last words" in str(raised.value)
+
+
+def test_lineage_goes_to_the_server_of_the_settings() -> None:
+    settings = Settings(lineage_url="http://marquez:5000")
+    assert describe_transport(settings) == {
+        "spark.openlineage.transport.type": "http",
+        "spark.openlineage.transport.url": "http://marquez:5000",
+    }
+    transport = json.loads(lineage_options(settings)["AIRFLOW__OPENLINEAGE__TRANSPORT"])
+    assert transport == {"type": "http", "url": "http://marquez:5000"}
