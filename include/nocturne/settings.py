@@ -1,6 +1,7 @@
 """Where everything is.
 
-Each field is set by the environment variable NOCTURNE_<FIELD>. The addresses of the embedded
+Each field is set by the environment variable NOCTURNE_<FIELD>, or by a line NOCTURNE_<FIELD>=…
+in the file settings.env of NOCTURNE_HOME; the environment goes first. The addresses of the embedded
 servers are known once they have been up: `nocturne.stack.stack.find_services` fills them in,
 and hands them to Airflow's tasks as the same variables. Call `load_settings` inside functions,
 never while a module is imported.
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nocturne.errors import Misuse
 
+SETTINGS_FILE = "settings.env"
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -93,12 +95,19 @@ def load_settings() -> Settings:
     Raises Misuse naming the variable and the reason if one has an unusable value.
     """
     try:
-        settings = Settings()
+        # What the environment says of the home itself, without the file that lies in it.
+        file = Settings().home / SETTINGS_FILE
+        settings = Settings(_env_file=file)
     except ValidationError as error:
         wrong = "; ".join(
-            f"NOCTURNE_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-            f" (got {problem['input']!r})"
+            f"{name_variable(problem['loc'])}: {problem['msg']} (got {problem['input']!r})"
             for problem in error.errors()
         )
         raise Misuse(f"Unusable settings: {wrong}. See docs/settings.md.") from error
     return settings.model_copy(update={"home": settings.home.absolute()})
+
+
+def name_variable(location: tuple[int | str, ...]) -> str:
+    """The variable that a problem is about; a name in the file that is no field is given whole."""
+    name = "_".join(str(part) for part in location).upper()
+    return name if name.startswith("NOCTURNE_") else f"NOCTURNE_{name}"

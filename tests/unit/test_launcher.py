@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +62,7 @@ class Launcher:
         self.bin.mkdir()
         for name in ("nocturne", "requirements.txt", "pyproject.toml"):
             shutil.copy2(PROJECT / name, self.project)
-        for tool in TOOLS:
+        for tool in filter(shutil.which, TOOLS):
             (self.bin / tool).symlink_to(shutil.which(tool))
         self.add_tool("python3.11", PYTHON)
         self.add_tool("uv", UV)
@@ -103,8 +104,6 @@ class Launcher:
 
 @pytest.fixture
 def launcher(tmp_path) -> Launcher:
-    if shutil.which("flock") is None:
-        pytest.skip("this machine has no flock")
     return Launcher(tmp_path)
 
 
@@ -117,7 +116,7 @@ def made(ended: Ended) -> list[str]:
 
 def test_the_launcher_is_executable_bash():
     assert os.access(PROJECT / "nocturne", os.X_OK)
-    subprocess.run(["bash", "-n", PROJECT / "nocturne"], check=True)
+    subprocess.run([shutil.which("bash"), "-n", PROJECT / "nocturne"], check=True)
 
 
 def test_the_first_start_makes_the_environment_and_hands_over(launcher):
@@ -125,9 +124,9 @@ def test_the_first_start_makes_the_environment_and_hands_over(launcher):
     assert first.code == 0
     assert first.out == ""
     project, python = launcher.project, launcher.venv / "bin/python"
-    locked = [f"{project}/requirements.txt"]
+    found, locked = [f"{launcher.bin}/python3.11"], [f"{project}/requirements.txt"]
     assert first.calls == [
-        ["uv", "venv", "--quiet", "--clear", "--python", f"{launcher.bin}/python3.11", str(launcher.venv)],
+        ["uv", "venv", "--quiet", "--clear", "--python", *found, str(launcher.venv)],
         ["uv", "pip", "sync", "--quiet", "--python", str(python), "--require-hashes", *locked],
         ["uv", "pip", "install", "--quiet", "--python", str(python), "--no-deps",
          "--no-build-isolation", "-e", str(project)],
@@ -224,6 +223,7 @@ def test_it_starts_from_anywhere_and_through_a_link(launcher, tmp_path):
         assert launcher.notes.read_text() == "python|-P|-m|nocturne.cli|up|\n"
 
 
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
 def test_two_first_starts_at_once_make_one_environment(launcher):
     launcher.notes.write_text("")
     command = [launcher.project / "nocturne", "status"]
@@ -249,8 +249,6 @@ def test_the_launcher_itself_takes_less_than_half_a_second(launcher):
 
 def test_files_in_the_callers_folder_are_not_taken_for_modules(tmp_path):
     """What `-P` in the hand-over is for, shown on this environment's Python."""
-    import sys
-
     (tmp_path / "typer.py").write_text("raise SystemExit('not ours')")
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nocturne.cli", "--help"],

@@ -46,6 +46,7 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "spark_master": "spark://spark:7077",
         "spark_driver_memory": "4g",
         "airflow_url": "http://airflow:8080",
+        "lineage_url": "http://marquez:5000",
         "sample_rate": "44100",
         "max_refused_share": "0.5",
         "neighbours": "7",
@@ -131,3 +132,20 @@ def test_settings_import_neither_airflow_nor_spark():
         [sys.executable, "-c", asked], env=environment, capture_output=True, check=True
     )
     assert json.loads(done.stdout) == []
+
+
+def test_the_homes_file_sets_what_the_environment_does_not(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path))
+    monkeypatch.setenv("NOCTURNE_K_MIN", "3")
+    lines = 'NOCTURNE_K_MAX=4\nNOCTURNE_K_MIN=2\nNOCTURNE_AUDIO_DIR="/my music"\n'
+    (tmp_path / "settings.env").write_text(lines, encoding="utf-8")
+    settings = load_settings()
+    assert (settings.k_min, settings.k_max) == (3, 4)
+    assert settings.audio_dir == Path("/my music")
+
+
+def test_a_misspelt_name_in_the_homes_file_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path))
+    (tmp_path / "settings.env").write_text("NOCTURNE_KMAX=4\n", encoding="utf-8")
+    with pytest.raises(Misuse, match="NOCTURNE_KMAX"):
+        load_settings()
