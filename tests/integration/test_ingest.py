@@ -178,6 +178,17 @@ def test_what_is_sent_meanwhile_is_left_for_the_next_run(kafka, topic, database,
     assert tracks.count_documents({}) == 55
 
 
+def test_a_range_is_read_from_its_start_to_just_before_its_end(kafka):
+    topic = Topic(f"test.{uuid.uuid4().hex}", "of one partition", partitions=1)
+    ensure_topics(kafka, (topic,))
+    send_tracks(kafka, topic, ids(30))
+    consumer = open_consumer(kafka, GROUP)
+    batches = list(read_batches(consumer, topic.name, {0: (2, 27)}))
+    consumer.close()
+    assert [message.offset() for batch in batches for message in batch] == list(range(2, 27))
+    assert max(map(len, batches)) <= 10
+
+
 def test_a_stale_record_is_read_but_changes_nothing(kafka, topic, database, tracks):
     send_tracks(kafka, topic, ["2"], title="new", day=21)
     send_tracks(kafka, topic, ["2"], title="old", day=19)

@@ -280,6 +280,22 @@ def test_a_rollback_to_a_named_version(database, live):
     assert live_version(database)["data_date"] == "2026-11-18"
 
 
+def test_what_a_gate_refused_never_goes_live(database, live):
+    make_live(database, "2026-11-18.a", "2026-11-19.b")
+    note_version(database, "2026-11-18.a", {"state": "refused"})
+    with pytest.raises(BadInput, match="refused"):
+        roll_back(database.client, database.name, "2026-11-18.a")
+    with pytest.raises(BadInput, match="refused"):
+        publish(database.client, database.name, "2026-11-18.a")
+    assert live_version(database)["version"] == "2026-11-19.b"
+
+
+def test_a_rollback_passes_over_the_version_that_is_live(database, live):
+    make_live(database, "2026-11-18.a", "2026-11-19.b")
+    roll_back(database.client, database.name, "2026-11-19.b")
+    assert roll_back(database.client, database.name, None) == "2026-11-18.a"
+
+
 def test_the_next_night_goes_live_after_a_rollback(database, live):
     make_live(database, "2026-11-18.a", "2026-11-19.b")
     roll_back(database.client, database.name, None)

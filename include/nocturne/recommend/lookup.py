@@ -61,9 +61,11 @@ class Catalogue:
     def some(self, tracks: int, count: int) -> list[SimilarTracks]:
         """A few tracks of the live version, spread over it, each with its nearest."""
         version = self.live()
-        rows = list(self.database["similar_tracks"].find({"version": version}).sort("_id"))
-        step = max(len(rows) // tracks, 1)
-        return [self.with_titles(row, count) for row in rows[::step][:tracks]]
+        table = self.database["similar_tracks"]
+        names = [row["_id"] for row in table.find({"version": version}, ["_id"]).sort("_id")]
+        chosen = names[:: max(len(names) // tracks, 1)][:tracks]
+        rows = table.find({"_id": {"$in": chosen}}).sort("_id")
+        return [self.with_titles(row, count) for row in rows]
 
     def with_titles(self, row: Document, count: int) -> SimilarTracks:
         similar = row["similar"][:count]

@@ -155,10 +155,10 @@ class AirflowApi:
         ]
 
     def task_log(self, dag_id: str, run_id: str, task: TaskState) -> list[str]:
-        """The lines of a task's last try."""
+        """The lines of a task's last try, with the errors that it raised."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
         content = self.call("GET", path, headers={"Accept": "application/json"})["content"]
-        return [line["event"] if isinstance(line, dict) else str(line) for line in content]
+        return [line for entry in content for line in describe_entry(entry)]
 
     def create_backfill(self, dag_id: str, first: datetime, last: datetime) -> int:
         """Ask for one run a night, the oldest first; runs that are there are done again."""
@@ -180,3 +180,11 @@ class AirflowApi:
             f"dags/{dag_id}/dagRuns", "dag_runs", **window, order_by="logical_date"
         )
         return {run["dag_run_id"]: run["state"] for run in rows}
+
+
+def describe_entry(entry: Any) -> list[str]:
+    """The lines of a log entry: what it says, and type and words of an exception beside it."""
+    if not isinstance(entry, dict):
+        return [str(entry)]
+    errors = entry.get("error_detail") or []
+    return [str(entry["event"]), *(f"{one['exc_type']}: {one['exc_value']}" for one in errors)]

@@ -86,9 +86,11 @@ def live_version(
 def publish(client: MongoClient[Document], database_name: str, version: str) -> bool:
     """Make a version live unless a newer day is; did the pointer move, or stand there already?
 
-    Raises NocturneError if the version is not whole: then nothing changes.
+    Raises NocturneError if the version is not whole, BadInput if a gate has refused it: then
+    nothing changes.
     """
     database = client[database_name]
+    require_not_refused(database, version)
     if not is_whole(database, version):
         raise NocturneError(
             f"Version {version} is not whole: its tables differ from what was built. Clear"
@@ -96,6 +98,11 @@ def publish(client: MongoClient[Document], database_name: str, version: str) -> 
         )
     with client.start_session() as session:
         return session.with_transaction(lambda active: advance_pointer(active, database, version))
+
+
+def require_not_refused(database: Database[Document], version: str) -> None:
+    if require_version(database, version)["state"] == "refused":
+        raise BadInput(f"A gate has refused version {version}; it cannot be made live.")
 
 
 def advance_pointer(session: ClientSession, database: Database[Document], version: str) -> bool:
@@ -112,10 +119,11 @@ def advance_pointer(session: ClientSession, database: Database[Document], versio
 def roll_back(client: MongoClient[Document], database_name: str, version: str | None) -> str:
     """Make an earlier version live: the given one, or the one that was live before.
 
-    Raises BadInput if there is none or it is not whole.
+    Raises BadInput if there is none, it is not whole, or a gate has refused it.
     """
     database = client[database_name]
     target = version or version_before(database)
+    require_not_refused(database, target)
     if not is_whole(database, target):
         raise BadInput(f"Version {target} is not whole (any more) and cannot be made live.")
     with client.start_session() as session:
