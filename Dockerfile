@@ -40,7 +40,6 @@ COPY docker docker
 RUN python docker/fetch_jars.py
 
 COPY dags dags
-COPY plugins plugins
 COPY spark_jobs spark_jobs
 
 USER nocturne

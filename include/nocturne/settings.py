@@ -21,7 +21,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="NOCTURNE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="NOCTURNE_", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     home: Path = Field(PROJECT / ".nocturne", description="everything that Nocturne writes")
     runtime: Path = Field(
@@ -104,7 +106,8 @@ def load_settings() -> Settings:
             for problem in error.errors()
         )
         raise Misuse(f"Unusable settings: {wrong}. See docs/settings.md.") from error
-    return settings.model_copy(update={"home": settings.home.absolute()})
+    absolute = {"home": settings.home.absolute(), "runtime": settings.runtime.absolute()}
+    return settings.model_copy(update=absolute)
 
 
 def name_variable(location: tuple[int | str, ...]) -> str:

@@ -55,6 +55,15 @@ def wait_for(condition: Callable[[], object], seconds: float) -> None:
         time.sleep(0.2)
 
 
+def find_workers(stack: Settings) -> list[int]:
+    """The processes in which Airflow runs tasks."""
+    return [
+        process.pid
+        for process in stack_processes(stack.stack_dir)
+        if "LocalExecutor" in " ".join(process.cmdline())
+    ]
+
+
 def nocturne(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "nocturne.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -137,7 +146,8 @@ def test_everything_listens_on_this_machine_alone_and_on_its_own_ports(stack):
 
 def test_servers_that_are_killed_come_back_within_a_minute(stack):
     killed = ("kafka", "mongo", "airflow-scheduler")
-    before = pids(stack)
+    before, workers = pids(stack), find_workers(stack)
+    assert len(workers) == 4
     for name in killed:
         os.kill(before[name], signal.SIGKILL)
 
@@ -150,6 +160,7 @@ def test_servers_that_are_killed_come_back_within_a_minute(stack):
     after = pids(stack)
     assert {name for name in NAMES if after[name] != before[name]} == set(killed)
     assert not any(is_alive(before[name]) for name in killed)
+    assert not any(map(is_alive, workers)), "the killed scheduler's own are gone with it"
     assert read_status(stack).running
 
 

@@ -30,6 +30,11 @@ FOREIGN = {"SPARK_HOME", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS"}
 BIN = Path(sys.executable).parent
 
 
+def airflow_command(process: str) -> list[str]:
+    take_over = [sys.executable, "-P", "-m", "nocturne.stack.take_over"]
+    return [*take_over, str(BIN / "airflow"), *PROCESSES[process]]
+
+
 def clean_environment() -> dict[str, str]:
     """This process's variables without those of a user's own Airflow, Python and Spark."""
     return {

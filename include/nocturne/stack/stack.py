@@ -146,8 +146,8 @@ def describe_programs(
         programs.append(Program(SERVERS, "mongo", command))
     if is_embedded(settings.airflow_url, ports.airflow):
         programs += [
-            Program(AIRFLOW, f"airflow-{name}", [str(airflow.BIN / "airflow"), *command])
-            for name, command in airflow.PROCESSES.items()
+            Program(AIRFLOW, f"airflow-{name}", airflow.airflow_command(name))
+            for name in airflow.PROCESSES
         ]
     return programs
 

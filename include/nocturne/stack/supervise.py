@@ -256,6 +256,30 @@ def end_processes(stack_dir: Path, patience_seconds: float = 60) -> None:
     session_file(stack_dir).unlink(missing_ok=True)
 
 
+def end_orphans(stack_dir: Path) -> None:
+    """Kill what the stack's programs left when they died, and all that it has started."""
+    while orphans := find_orphans(stack_dir):
+        for process in orphans:
+            kill(process)
+        psutil.wait_procs(orphans, timeout=1)
+
+
+def find_orphans(stack_dir: Path) -> list[psutil.Process]:
+    """The stack's processes whose parent is none of them; supervisord has none by right."""
+    session, processes = read_session(stack_dir), stack_processes(stack_dir)
+    family = {process.pid for process in processes}
+    if session not in family:
+        return []
+    return [one for one in processes if one.pid != session and parent(one) not in family]
+
+
+def parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return None
+
+
 def kill(process: psutil.Process) -> None:
     try:
         process.kill()

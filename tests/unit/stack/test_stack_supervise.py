@@ -143,6 +143,30 @@ def test_programs_run_die_come_back_and_stop_in_reverse_order(supervisor, stack_
     supervisor.stop()
 
 
+def test_what_a_killed_program_left_ends_before_it_starts_again(supervisor, stack_dir, tmp_path):
+    """As of a killed scheduler its workers, with the jobs that they have started."""
+    script = tmp_path / "scheduler"
+    script.write_text("#!/bin/sh\n/bin/sh -c 'sleep 60 & wait' &\nwait\n")
+    script.chmod(0o755)
+    take_over = [sys.executable, "-P", "-m", "nocturne.stack.take_over"]
+    programs = [
+        Program("airflow", "scheduler", [*take_over, str(script), "an argument"]),
+        Program("airflow", "other", NAMELESS),
+    ]
+    supervisor.start(programs, {"PATH": os.environ["PATH"]})
+    supervisor.start_group("airflow")
+    wait_for(lambda: len(stack_processes(stack_dir)) == 5)
+    before = {process.pid for process in stack_processes(stack_dir)}
+    scheduler, other = pids(supervisor)["scheduler"], pids(supervisor)["other"]
+    assert psutil.Process(scheduler).cmdline()[-2:] == [str(script), "an argument"]
+    os.kill(scheduler, signal.SIGKILL)
+    wait_for(lambda: pids(supervisor).get("scheduler", scheduler) != scheduler)
+    kept = {read_session(stack_dir), other}
+    wait_for(lambda: {pid for pid in before if alive(pid)} == kept)
+    wait_for(lambda: len(stack_processes(stack_dir)) == 5)
+    supervisor.stop()
+
+
 @pytest.fixture
 def bystander() -> Iterator[subprocess.Popen]:
     """A process that is no part of any stack."""
