@@ -216,7 +216,7 @@ def test_docker_compose_takes_the_file(folder):
     scheduler = services["airflow-scheduler"]["environment"]
     assert scheduler["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:8888"
     assert str(scheduler["NOCTURNE_NEIGHBOURS"]) == "33"
-    assert scheduler["NOCTURNE_K_MAX"] is None
+    assert scheduler.get("NOCTURNE_K_MAX") is None
 
 
 @pytest.mark.parametrize("name", REQUIRED)
