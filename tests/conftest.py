@@ -62,8 +62,8 @@ def allot_test_ports(home: Path) -> None:
 def stack(home: Path) -> Iterator[Settings]:
     """Settings that reach this run's own Kafka, MongoDB and Airflow; the only ones it starts."""
     from nocturne.settings import load_settings
+    from nocturne.stack.processes import stack_processes
     from nocturne.stack.stack import bring_down, bring_up
-    from nocturne.stack.supervise import stack_processes
 
     allot_test_ports(home)
     settings = load_settings()

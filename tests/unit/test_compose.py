@@ -168,6 +168,17 @@ def test_the_image_is_given_what_it_copies():
     assert ("plugins" in copied) == any((PROJECT / "plugins").glob("*.py"))
 
 
+def test_the_lock_has_the_drivers_of_airflows_database():
+    """Airflow opens the address twice: as it stands, and with asyncpg."""
+    address = SERVICES["airflow-scheduler"]["environment"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    assert address.startswith("postgresql+psycopg2://")
+    lock = (PROJECT / "requirements.txt").read_text("utf-8")
+    assert set(re.findall(r"^(psycopg2-binary|asyncpg)==", lock, re.M)) == {
+        "psycopg2-binary",
+        "asyncpg",
+    }
+
+
 def test_the_replica_set_is_the_one_that_the_product_knows():
     assert f"--replSet {REPLICA_SET} " in SERVICES["mongo"]["command"][0]
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from nocturne.stack.supervise import end_orphans
+from nocturne.stack.processes import end_orphans
 
 
 def main() -> None:

@@ -13,16 +13,8 @@ import psutil
 import pytest
 
 from nocturne.errors import Misuse, NocturneError
-from nocturne.stack.supervise import (
-    LONGEST_SOCKET_PATH,
-    MARK,
-    Program,
-    Supervisor,
-    end_processes,
-    quote_command,
-    read_session,
-    stack_processes,
-)
+from nocturne.stack.processes import MARK, end_processes, read_session, stack_processes
+from nocturne.stack.supervise import LONGEST_SOCKET_PATH, Program, Supervisor, quote_command
 
 # Notes its arguments and its end; `stubborn` does not mind SIGTERM.
 SERVE = """
