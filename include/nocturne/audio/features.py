@@ -6,8 +6,12 @@ Ours differs where FMA's would be wrong: the sample rate reaches every function 
 librosa's default of 22.05 kHz, which halves the centroids of 44.1 kHz clips).
 """
 
+import os
+import tempfile
 import warnings
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -16,6 +20,7 @@ import scipy.stats
 from threadpoolctl import threadpool_limits
 
 from nocturne.audio.names import SERIES_PER_FEATURE, STATISTICS
+from nocturne.locks import one_at_a_time
 
 Array = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
@@ -37,9 +42,31 @@ def extract(samples: Array, sample_rate: int) -> Doubles:
     `decode`. Every value is finite, and the same samples give the same bytes: matrices are
     multiplied on one thread, because several would add in an order of their own.
     """
+    compile_librosa(sample_rate)
     with threadpool_limits(1):
         series = all_series(samples, sample_rate)
     return np.concatenate([summarise(series[feature]).ravel() for feature in SERIES_PER_FEATURE])
+
+
+@cache
+def compile_librosa(sample_rate: int) -> None:
+    """Have numba compile, or load, what librosa needs: one process of a machine at a time.
+
+    numba keeps compiled code in files beside librosa. Two processes that compile at once can
+    leave files that do not fit together, and every later one that loads them dies. librosa
+    imports its parts when they are first used, which is here.
+    """
+    noise = np.random.default_rng(0).standard_normal(2 * sample_rate).astype(np.float32)
+    with one_at_a_time(compile_lock()):
+        all_series(noise, sample_rate)
+
+
+def compile_lock() -> Path:
+    """A lock beside the compiled files, or one of this user's where others own those."""
+    beside = Path(librosa.__file__).parent
+    if os.access(beside, os.W_OK):
+        return beside / "nocturne-compile.lock"
+    return Path(tempfile.gettempdir()) / f"nocturne-compile-{os.getuid()}.lock"
 
 
 def all_series(samples: Array, sample_rate: int) -> dict[str, Array]:

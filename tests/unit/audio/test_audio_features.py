@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import librosa
 import numpy as np
 import pytest
@@ -140,3 +145,24 @@ def test_a_constant_series_has_no_skew_and_no_kurtosis(level):
     by_name = dict(zip(STATISTICS, summarise(series)[:, 0], strict=True))
     assert by_name["skew"] == by_name["kurtosis"] == 0
     assert by_name["mean"] == pytest.approx(level)
+
+
+def test_processes_that_compile_at_once_leave_a_cache_that_works(tmp_path: Path) -> None:
+    """As on a fresh machine: Spark's workers all meet librosa uncompiled."""
+    script = (
+        "import numpy, sys; from nocturne.audio.features import extract;"
+        " clip = numpy.random.default_rng(1).standard_normal(22050).astype('float32');"
+        " print(extract(clip, 22050).sum())"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    first = [start() for _ in range(3)]
+    results = [process.communicate()[0] for process in first]
+    results.append(start().communicate()[0])
+    assert len(set(results)) == 1
+    assert [process.returncode for process in first] == [0, 0, 0]
+    assert list(tmp_path.rglob("*.nbi")), "numba cached nothing, so nothing was tried"
