@@ -190,7 +190,7 @@ def test_commands_that_are_mentioned_exist(files, commands):
         known = commands.get(command)
         if known is None:
             wrong.append(f"{name}: ./nocturne {command}")
-        elif not known.ignore_unknown_options:
+        elif not known.context_settings.get("ignore_unknown_options"):
             accepted = {option for param in known.params for option in param.opts} | {"--help"}
             wrong += [f"{name}: {command} {option}" for option in set(options) - accepted]
     require_none(wrong)

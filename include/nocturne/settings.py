@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     lineage_url: str = Field(
         "", description="server that takes OpenLineage events; files in NOCTURNE_HOME if unset"
     )
-    sample_rate: int = Field(22050, ge=8000, le=96000, description="Hz that audio is analysed at")
+    sample_rate: int = Field(22050, ge=16000, le=96000, description="Hz that audio is analysed at")
     max_refused_share: float = Field(
         0.2, ge=0, le=1, description="share of files or rows refused that fails a task"
     )

@@ -37,7 +37,12 @@ def mongo_uri() -> str:
     if hook.allow_insecure:  # the hook has taken `ssl` out then
         extras |= {"tls": True, "tlsAllowInvalidCertificates": True}
     options = urlencode({name: spell_option(value) for name, value in extras.items()})
-    address = hook.uri if hook.connection.schema else f"{hook.uri}/"
+    scheme, _, rest = hook.uri.partition("://")
+    login, at, place = rest.rpartition("@")
+    # The hook writes a blank as `+`, which Java's driver takes for a plus.
+    address = f"{scheme}://{login.replace('+', '%20')}{at}{place}"
+    if not hook.connection.schema:
+        address += "/"
     return f"{address}?{options}" if options else address
 
 

@@ -54,7 +54,10 @@ class AirflowApi:
                 " `./nocturne status` tells, `./nocturne up` starts it."
             ) from error
         if answer.status_code in (401, 403):
-            raise BadInput(f"Airflow at {client.base_url} refused the login of {user!r}.")
+            raise BadInput(
+                f"Airflow at {client.base_url} refused the login of {user!r}: its"
+                " password is `airflow_admin` in stack/passwords.json of NOCTURNE_HOME."
+            )
         if answer.is_error:
             raise Refused(f"Airflow refused the login: {answer.text}", answer.status_code)
         return cls(client, answer.json()["access_token"])
@@ -168,6 +171,8 @@ class AirflowApi:
             "to_date": last.isoformat(),
             "reprocess_behavior": "completed",
             "max_active_runs": 1,
+            # A night that was run by hand forgets what it was run with then.
+            "dag_run_conf": {},
         }
         return int(self.call("POST", "backfills", json=body)["id"])
 

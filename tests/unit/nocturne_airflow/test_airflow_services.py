@@ -109,3 +109,8 @@ def test_clients_are_closed_behind_the_task(connect, monkeypatch):
     for closed in (client, database.client):
         with pytest.raises(Exception, match="after close"):
             closed.admin.command("ping")
+
+
+def test_a_password_with_a_blank_is_spelled_for_every_driver(monkeypatch):
+    give_mongo(monkeypatch, login="u", password="a b+c")
+    assert mongo_uri().startswith("mongodb://u:a%20b%2Bc@h")

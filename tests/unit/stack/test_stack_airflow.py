@@ -114,13 +114,13 @@ def test_programs_are_those_of_this_environment(environment):
 def test_a_users_own_airflow_python_and_spark_stay_out(monkeypatch, environment):
     monkeypatch.setattr(os, "environ", dict(os.environ))
     foreign = {
-        "AIRFLOW_HOME": "/home/ana/airflow",
+        "AIRFLOW_HOME": "/srv/ana/airflow",
         "AIRFLOW__CORE__AUTH_MANAGER": "ana.Manager",
         "AIRFLOW_CONN_MONGO_DEFAULT": "mongodb://production",
         "SPARK_HOME": "/opt/spark-2.4",
         "PYSPARK_DRIVER_PYTHON": "jupyter",
         "PYSPARK_DRIVER_PYTHON_OPTS": "notebook",
-        "PYTHONPATH": "/home/ana/lib",
+        "PYTHONPATH": "/srv/ana/lib",
         "PYTHONHOME": "/usr",
         "NOCTURNE_FORGOTTEN": "1",
     }

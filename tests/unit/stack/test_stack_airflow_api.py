@@ -291,6 +291,7 @@ def test_a_backfill_asks_for_both_ends_and_lets_the_schedule_go_on(server, api):
         "to_date": "2026-11-20T02:00:00+00:00",
         "reprocess_behavior": "completed",
         "max_active_runs": 1,
+        "dag_run_conf": {},
     }
     assert server.bodies("PATCH") == [{"is_paused": False}]
 

@@ -93,10 +93,10 @@ def test_the_command_starts_the_broker_with_exactly_the_pinned_jars(folder):
 @pytest.mark.parametrize(
     ("path", "escaped"),
     [
-        ("/home/a b/#1 50%=:x", "/home/a b/#1 50%=:x"),
-        ("/home/josé", r"/home/jos\u00e9"),
-        ("/home/音楽/🎵", r"/home/\u97f3\u697d/\ud83c\udfb5"),
-        ("/home/back\\slash", r"/home/back\\slash"),
+        ("/srv/a b/#1 50%=:x", "/srv/a b/#1 50%=:x"),
+        ("/srv/josé", r"/srv/jos\u00e9"),
+        ("/srv/音楽/🎵", r"/srv/\u97f3\u697d/\ud83c\udfb5"),
+        ("/srv/back\\slash", r"/srv/back\\slash"),
     ],
 )
 def test_a_path_is_escaped_as_java_reads_it(path, escaped):
