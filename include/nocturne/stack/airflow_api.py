@@ -74,19 +74,26 @@ class AirflowApi:
         return answer.json() if answer.content else None
 
     def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        """The answer to a request; a question (GET) is asked again while Airflow is away."""
-        deadline = time.monotonic() + (AWAY_SECONDS if method == "GET" else 0)
+        """The answer to a request.
+
+        A question (GET) is asked again while Airflow is away, and any request while its SQLite
+        is locked by another process: Airflow says so with 503, and has then done nothing.
+        """
+        started = time.monotonic()
         while True:
+            patient = time.monotonic() < started + AWAY_SECONDS
             try:
                 answer = self.client.request(method, f"/api/v2/{path}", **arguments)
             except httpx.TransportError as error:
-                if time.monotonic() >= deadline:
+                if method != "GET" or not patient:
                     raise ServiceUnavailable(
                         f"Airflow went away during {method} {path} ({error}); `./nocturne status`"
                         " tells how it is."
                     ) from error
             else:
-                if not answer.is_server_error or time.monotonic() >= deadline:
+                locked = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+                again = locked or (method == "GET" and answer.is_server_error)
+                if not (again and patient):
                     return answer
             time.sleep(1)
 

@@ -163,6 +163,13 @@ def test_an_order_is_never_given_twice(server, api):
     assert len(server.bodies("POST")) == 2, "the login and the order"
 
 
+def test_an_order_that_met_a_locked_database_is_given_again(server, api):
+    answers = iter([503, 503, 200])
+    server.on("POST /api/v2/backfills", lambda _: httpx.Response(next(answers), json={"id": 7}))
+    assert api.create_backfill("d", NIGHT.start, NIGHT.start) == 7
+    assert server.clock == 2
+
+
 def test_missing_pools_are_made_and_others_left(server, api):
     server.on_rows("GET /api/v2/pools", "pools", [{"name": "default_pool"}, {"name": "spark"}])
     server.on("POST /api/v2/pools", {}, 201)
