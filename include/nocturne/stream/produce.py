@@ -40,8 +40,13 @@ class CheckedProducer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.flush()
+        try:
+            if kind is None:
+                self.flush()
+        finally:
+            # Left open, it would go on looking for its brokers until the process ends.
+            self.producer.purge()
+            self.producer.close()
 
     def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[Header] = ()
