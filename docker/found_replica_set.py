@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure
 from nocturne.stack.mongo import (
     ALREADY_INITIALIZED,
     REPLICA_SET,
+    UNAUTHORIZED,
     USER,
     USER_ALREADY_EXISTS,
     Document,
@@ -20,7 +21,6 @@ from nocturne.stack.mongo import (
 )
 
 ELECTION_SECONDS = 60
-UNAUTHORIZED = 13
 
 
 def main(address: str = "127.0.0.1:27017") -> None:
