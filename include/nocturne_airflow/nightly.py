@@ -23,7 +23,7 @@ from nocturne.store.collections import ensure_collections
 from nocturne.store.quarantine import record_refusals
 from nocturne.store.tracks import require_tracks
 from nocturne.store.versions import publish, remove_old_tables
-from nocturne.stream.tracks import join_features, load_tracks, publish_tracks
+from nocturne.stream.tracks import find_stored, ingest_tracks, join_features, publish_tracks
 from nocturne_airflow.services import kafka_config, open_client, open_database
 
 log = logging.getLogger(__name__)
@@ -86,10 +86,12 @@ def publish_features(landed: Summary, night: Night, run_id: str) -> Summary:
     definition = feature_set(landed["sample_rate"])
     features = read_features(settings.features_dir, definition, set(catalogue["audio_sha256"]))
     tracks, refusals = join_features(catalogue, features)
+    config = kafka_config()
     with open_database() as (database, _):
         record_refusals(database, run_id, refusals)
-    require_few(len(refusals), len(catalogue), settings.max_refused_share, "audio files")
-    sent = publish_tracks(kafka_config(), tracks, night.end, run_id, definition)
+        require_few(len(refusals), len(catalogue), settings.max_refused_share, "audio files")
+        stored = find_stored(config, database, settings.tracks_collection, night.end)
+    sent = publish_tracks(config, tracks, night.end, run_id, definition, stored)
     tracks[["track_id"]].to_parquet(Path(landed["run_dir"]) / "sent.parquet", index=False)
     return {"sent": sent, "refused": len(refusals), "feature_set": definition}
 
@@ -97,13 +99,13 @@ def publish_features(landed: Summary, night: Night, run_id: str) -> Summary:
 def load(landed: Summary, run_id: str) -> Summary:
     """Bring MongoDB up to the topic's end, and see that every track that was sent is there."""
     with open_database() as (database, settings):
-        report = load_tracks(
+        report = ingest_tracks(
             kafka_config(),
             database,
             settings.tracks_collection,
             run_id,
             settings.max_refused_share,
-        )
+        ).run()
         require_tracks(database[settings.tracks_collection], read_sent(landed))
     return {"read": report.read, "changed": report.changed, "dead_letters": report.dead_letters}
 

@@ -18,7 +18,8 @@ from nocturne.models.gates import describe_verdicts, judge, require_passed
 from nocturne.nights import Night
 from nocturne.recommend.tables import build_similar_rows
 from nocturne.store.collections import FEATURES_PER_TRACK, ensure_collections
-from nocturne.store.tracks import hash_content, read_tracks
+from nocturne.store.hashes import hash_content
+from nocturne.store.tracks import read_tracks
 from nocturne.store.versions import (
     describe_table,
     is_whole,

@@ -39,6 +39,17 @@ class Status:
     addresses: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Stack:
+    """What starting programs takes."""
+
+    settings: Settings
+    supervisor: Supervisor
+    ports: Ports
+    passwords: Passwords
+    environment: dict[str, str]
+
+
 def bring_up(settings: Settings, say: Say) -> Settings:
     """Start what is not running, wait until all of it is healthy; the settings to use it with.
 
@@ -46,6 +57,25 @@ def bring_up(settings: Settings, say: Say) -> Settings:
     set from outside is not started here. Raises BadInput if a port is taken, ServiceUnavailable
     naming the log if something does not become healthy.
     """
+    with starting_stack(settings, say) as stack:
+        start_servers(stack, say)
+        prepare_airflow(stack, say)
+        wait_for_servers(stack, say)
+        start_airflow(stack, say)
+    return stack.settings
+
+
+def bring_up_servers(settings: Settings, say: Say) -> Settings:
+    """Kafka and MongoDB alone, for work that needs no Airflow; otherwise as `bring_up`."""
+    with starting_stack(settings, say) as stack:
+        start_servers(stack, say)
+        wait_for_servers(stack, say)
+    return stack.settings
+
+
+@contextmanager
+def starting_stack(settings: Settings, say: Say) -> Iterator[Stack]:
+    """A supervised stack whose programs may be started; nobody else starts any meanwhile."""
     set_up(settings, say)
     settings.stack_dir.mkdir(parents=True, exist_ok=True)
     for folder in (settings.lineage_dir, settings.runs_dir):
@@ -56,12 +86,11 @@ def bring_up(settings: Settings, say: Say) -> Settings:
         reachable = locate_services(settings, ports, passwords)
         supervisor = Supervisor(settings.stack_dir)
         environment = describe_environment(reachable, ports, passwords)
+        stack = Stack(reachable, supervisor, ports, passwords, environment)
         stop_outdated(supervisor, environment, say)
         if not supervisor.is_running():
-            start_supervisor(reachable, supervisor, ports, passwords, environment)
-        start_servers(supervisor, environment, passwords, say)
-        wait_for_services(reachable, supervisor, ports, passwords, say)
-    return reachable
+            start_supervisor(stack)
+        yield stack
 
 
 def find_services(settings: Settings) -> Settings:
@@ -115,18 +144,13 @@ def only_settings(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name in names}
 
 
-def start_supervisor(
-    settings: Settings,
-    supervisor: Supervisor,
-    ports: Ports,
-    passwords: Passwords,
-    environment: dict[str, str],
-) -> None:
-    supervisor.stop()
-    java = Path(environment["JAVA_HOME"]) / "bin/java"
-    programs = describe_programs(settings, ports, passwords, java)
-    require_free(ports, needed_ports([program.name for program in programs]), settings.stack_dir)
-    supervisor.start(programs, environment)
+def start_supervisor(stack: Stack) -> None:
+    stack.supervisor.stop()
+    java = Path(stack.environment["JAVA_HOME"]) / "bin/java"
+    programs = describe_programs(stack.settings, stack.ports, stack.passwords, java)
+    needed = needed_ports([program.name for program in programs])
+    require_free(stack.ports, needed, stack.settings.stack_dir)
+    stack.supervisor.start(programs, stack.environment)
 
 
 def describe_programs(
@@ -165,29 +189,32 @@ def needed_ports(programs: list[str]) -> list[str]:
     return [port for program in programs for port in needed.get(program, [])]
 
 
-def start_servers(
-    supervisor: Supervisor, environment: dict[str, str], passwords: Passwords, say: Say
-) -> None:
-    """Start the servers that Airflow's tasks need, and prepare Airflow meanwhile."""
-    if starting := supervisor.stopped(SERVERS):
+def start_servers(stack: Stack, say: Say) -> None:
+    if starting := stack.supervisor.stopped(SERVERS):
         say("starting " + ", ".join(starting))
-        supervisor.start_group(SERVERS)
-    if len(supervisor.stopped(AIRFLOW)) == len(airflow.PROCESSES):
+        stack.supervisor.start_group(SERVERS)
+
+
+def prepare_airflow(stack: Stack, say: Say) -> None:
+    """Done while the servers start, which takes as long."""
+    if len(stack.supervisor.stopped(AIRFLOW)) == len(airflow.PROCESSES):
         say("bringing Airflow's database to its newest schema")
-        airflow.prepare_airflow(environment, passwords)
+        airflow.prepare_airflow(stack.environment, stack.passwords)
 
 
-def wait_for_services(
-    settings: Settings, supervisor: Supervisor, ports: Ports, passwords: Passwords, say: Say
-) -> None:
-    logs = settings.stack_dir / "logs"
+def wait_for_servers(stack: Stack, say: Say) -> None:
+    settings, logs = stack.settings, stack.settings.stack_dir / "logs"
     say("waiting for Kafka")
     wait_until(lambda: kafka.is_kafka_healthy(settings.kafka_bootstrap), "Kafka", logs)
     say("waiting for MongoDB")
-    if is_embedded(settings.mongo_uri, ports.mongo):
-        wait_until(lambda: founded(ports, passwords), "MongoDB", logs)
+    if is_embedded(settings.mongo_uri, stack.ports.mongo):
+        wait_until(lambda: founded(stack.ports, stack.passwords), "MongoDB", logs)
     wait_until(lambda: mongo.is_mongo_healthy(settings.mongo_uri), "MongoDB", logs)
-    supervisor.start_group(AIRFLOW)
+
+
+def start_airflow(stack: Stack, say: Say) -> None:
+    settings, logs = stack.settings, stack.settings.stack_dir / "logs"
+    stack.supervisor.start_group(AIRFLOW)
     say("waiting for Airflow")
     wait_until(lambda: airflow.is_airflow_healthy(settings.airflow_url), "Airflow", logs)
     with connect_airflow(settings) as api:

@@ -49,12 +49,23 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
                 "feature_set": "string",
                 "audio_sha256": "string",
                 "content_sha256": "string",
-                "as_of": "date",
-                "sent_at": "date",
                 "run_id": "string",
-                "source": "object",
+                "source": describe_source("as_of"),
             },
             [[("metadata.artist_name", ASCENDING), ("metadata.title", ASCENDING)]],
+        ),
+        Collection(
+            "listens",
+            {
+                "_id": "string",
+                "user_id": "string",
+                "track_id": "string",
+                "action": {"enum": ["listen", "like", "skip", "hide"]},
+                "at": "date",
+                "ms_played": "int",
+                "source": describe_source(),
+            },
+            [[("at", ASCENDING)], [("user_id", ASCENDING), ("at", ASCENDING)]],
         ),
         Collection(
             "quarantine",
@@ -75,6 +86,14 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
         ),
         Collection("live", {}, [[("at", DESCENDING)]]),
     ]  # fmt: skip
+
+
+def describe_source(*before: str) -> Document:
+    """The schema of a record's `source`; the dates `before` come first in comparisons."""
+    types: dict[str, str | list[str]] = {name: "date" for name in (*before, "sent_at")}
+    types |= {"partition": ["int", "long"], "offset": ["int", "long"], "topic": "string"}
+    properties = {name: {"bsonType": kind} for name, kind in types.items()}
+    return {"bsonType": "object", "required": list(types), "properties": properties}
 
 
 def ensure_collections(database: Database[Document], tracks: str = "tracks") -> None:

@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from nocturne.errors import BadInput, NocturneError
-from nocturne.store.tracks import hash_content
+from nocturne.store.hashes import hash_content
 
 Document = dict[str, Any]
 POINTER = "pointer"

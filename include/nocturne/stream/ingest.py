@@ -1,36 +1,49 @@
-"""Bounded ingest: from the offsets that MongoDB remembers to the end that the topic had.
+"""Ingest: a topic's records become documents, once in effect, whatever dies meanwhile.
 
-Records are applied first and offsets advance afterwards, so a crash at any point repeats work
-that the idempotent upserts absorb.
+Records are written first and offsets advance afterwards, so a crash at any point repeats work
+that changes nothing. The same code reads to the end that a topic has now, or follows it for good.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from threading import Event
+from time import monotonic
 from typing import Any
 
-from bson.int64 import Int64
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from pydantic import ValidationError
-from pymongo.database import Database
+from confluent_kafka import Consumer, KafkaException
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    wait_random_exponential,
+)
 
-from nocturne.errors import BadInput, NocturneError, ServiceUnavailable
+from nocturne.errors import ServiceUnavailable
 from nocturne.refusals import require_few
-from nocturne.stream.connection import KafkaConfig, brokers, open_consumer
-from nocturne.stream.messages import TrackFeatures
-from nocturne.stream.produce import CheckedProducer
+from nocturne.store import failures
+from nocturne.store.records import Rule, Written, write_records
+from nocturne.stream.checking import Checked, check_batch
+from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
+from nocturne.stream.dead_letters import DeadLetters
+from nocturne.stream.messages import Record
+from nocturne.stream.offsets import Extent, Progress, commit_offsets, measure_topic
+from nocturne.stream.pipeline import Pipeline
+from nocturne.stream.reading import Batch, read_group, read_ranges
 from nocturne.stream.topics import Topic
 
 log = logging.getLogger(__name__)
-
 Document = dict[str, Any]
-BATCH = 2000
-POLL_SECONDS = 1.0
-STALL_SECONDS = 60
-METADATA_SECONDS = 20
-# What was wrong fits into this much of a header, whatever the message holds.
-ERROR_CHARACTERS = 1000
+Ranges = Mapping[int, tuple[int, int]]
+# Without progress for so long, whoever started the ingest shall know; Airflow tries again.
+PATIENCE_SECONDS = 300
+LONGEST_PAUSE_SECONDS = 15
+# So many messages tell a share; one of two would be half of them.
+FEWEST_TO_JUDGE = 1000
 
 
 @dataclass
@@ -44,215 +57,170 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
-class Poison:
-    """A message that broke a rule."""
-
-    message: Message
-    rule: str
-    error: str
-
-
-@dataclass(frozen=True)
 class Ingest:
-    """How one topic becomes documents of one database.
+    """How one topic becomes the documents of one collection.
 
-    `apply` writes a batch of documents durably and says how many changed something.
+    `group` names who reads: its offsets are its own. Every method raises ServiceUnavailable if a
+    server is away for longer than PATIENCE_SECONDS, BadInput if a login is refused or retention
+    has removed what was not read, and TooManyRefusals if too many messages broke the contract:
+    they are dead letters then, and the good ones are stored.
     """
 
+    config: KafkaConfig
     topic: Topic
-    contract: type[TrackFeatures]
-    apply: Callable[[list[Document]], int]
+    contract: type[Record]
+    collection: Collection[Document]
+    rule: Rule
     group: str
     run_id: str
     max_refused_share: float
 
-    def run(self, config: KafkaConfig, database: Database[Document]) -> IngestReport:
-        """Read everything up to the topic's present end.
+    def run(self) -> IngestReport:
+        """Read what the group has not read, up to the end that the topic has now."""
+        report = IngestReport()
+        ends: dict[int, int] = {}
 
-        Raises ServiceUnavailable if the brokers stop answering, BadInput if offsets were lost
-        to retention, TooManyRefusals if too many messages broke the contract (those are in the
-        dead-letter topic then, and the good ones are applied).
+        def read() -> None:
+            extent = self.measure()
+            # The first end stays, or a busy topic would have none.
+            ends.update({} if ends else extent.end)
+            start = self.progress.recall(extent)
+            report.offsets = {**start, **report.offsets}
+            ranges = {part: (start[part], end) for part, end in ends.items()}
+            with self.consumer() as consumer, self.pipeline(consumer, extent, report) as pipeline:
+                for batch in read_ranges(consumer, self.topic.name, ranges):
+                    pipeline.put(batch)
+
+        self.keep_trying(read, report)
+        self.require_few_refused(report)
+        return report
+
+    def replay(self, ranges: Ranges) -> IngestReport:
+        """Read ranges again, whatever was read before; the group's offsets stay as they are."""
+        report = IngestReport(offsets={part: start for part, (start, _) in ranges.items()})
+
+        def read() -> None:
+            left = {part: (report.offsets[part], end) for part, (_, end) in ranges.items()}
+            with self.consumer() as consumer, self.pipeline(consumer, None, report) as pipeline:
+                for batch in read_ranges(consumer, self.topic.name, left):
+                    pipeline.put(batch)
+
+        self.keep_trying(read, report)
+        self.require_few_refused(report)
+        return report
+
+    def follow(self, stopped: Event) -> IngestReport:
+        """Read what comes until stopped, sharing the partitions with the group's other followers.
+
+        The share of refused messages is judged whenever there are FEWEST_TO_JUDGE to judge.
         """
-        consumer = open_consumer(config, self.group)
-        try:
-            ranges = plan_ranges(consumer, self.topic.name, self.group, database)
-            report = IngestReport(offsets={part: start for part, (start, _) in ranges.items()})
-            with CheckedProducer(config) as dead_letters:
-                for batch in read_batches(consumer, self.topic.name, ranges):
-                    self.apply_batch(batch, report, dead_letters)
-                    dead_letters.flush()
-                    remember_offsets(database, self.group, self.topic.name, report.offsets)
-                    commit_offsets(consumer, self.topic.name, report.offsets)
-        except KafkaException as error:
-            raise ServiceUnavailable(
-                f"Kafka at {brokers(config)} failed while reading"
-                f" {self.topic.name}: {error.args[0].str()}"
-            ) from error
-        finally:
-            consumer.close()
+        report = IngestReport()
+        judged = IngestReport()
+
+        def read() -> None:
+            extent = self.measure()
+            with self.consumer() as consumer, self.pipeline(consumer, extent, report) as pipeline:
+                for batch in read_group(
+                    consumer,
+                    self.topic.name,
+                    lambda: self.progress.recall(self.measure()),
+                    pipeline.settle,
+                    stopped,
+                ):
+                    pipeline.put(batch)
+                    self.judge(report, judged)
+
+        self.keep_trying(read, report, stopped)
+        return report
+
+    def judge(self, report: IngestReport, judged: IngestReport) -> None:
+        since = IngestReport(
+            report.read - judged.read, 0, report.dead_letters - judged.dead_letters
+        )
+        if since.read >= FEWEST_TO_JUDGE:
+            self.require_few_refused(since)
+            judged.read, judged.dead_letters = report.read, report.dead_letters
+
+    def require_few_refused(self, report: IngestReport) -> None:
         require_few(
             report.dead_letters, report.read, self.max_refused_share, f"{self.topic.name} messages"
         )
-        return report
 
-    def apply_batch(
-        self, batch: list[Message], report: IngestReport, dead_letters: CheckedProducer
-    ) -> None:
-        checked = [self.check(message) for message in batch]
-        poison = [item for item in checked if isinstance(item, Poison)]
-        for item in poison:
-            self.bury(item, dead_letters)
-        report.changed += self.apply([item for item in checked if isinstance(item, dict)])
-        report.read += len(batch)
-        report.dead_letters += len(poison)
-        for message in batch:
-            partition, offset = position_of(message)
-            report.offsets[partition] = offset + 1
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.collection.database, self.group, self.topic.name)
 
-    def check(self, message: Message) -> Document | Poison:
-        """The document of a message, or the rule that it breaks."""
+    def measure(self) -> Extent:
+        return measure_topic(open_admin(self.config), self.topic.name)
+
+    @contextmanager
+    def consumer(self) -> Iterator[Consumer]:
+        consumer = open_consumer(self.config, self.group)
         try:
-            record = self.contract.model_validate_json(message.value() or b"")
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            rule = "not_json" if first["type"] == "json_invalid" else "contract"
-            return Poison(message, rule, f"{where}: {first['msg']}".lstrip(": "))
-        source = {
-            "topic": message.topic(),
-            "partition": message.partition(),
-            "offset": message.offset(),
-        }
-        sent_at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-        document = record.to_document(sent_at, source)
-        if message.key() != document["_id"].encode():
-            return Poison(message, "key", f"key {message.key()!r}, body {document['_id']!r}")
-        return document
+            yield consumer
+        finally:
+            consumer.close()
 
-    def bury(self, poison: Poison, dead_letters: CheckedProducer) -> None:
-        message = poison.message
-        error = poison.error[:ERROR_CHARACTERS]
-        log.warning("%s: dead letter, %s: %s", self.topic.name, poison.rule, error)
-        headers = {
-            "topic": message.topic(),
-            "partition": message.partition(),
-            "offset": message.offset(),
-            "rule": poison.rule,
-            "error": error,
-            "run_id": self.run_id,
-        }
-        dead_letters.send(
-            self.topic.dead_letter,
-            message.key(),
-            message.value(),
-            [(name, str(value).encode()) for name, value in headers.items()],
-        )
+    @contextmanager
+    def pipeline(
+        self, consumer: Consumer, extent: Extent | None, report: IngestReport
+    ) -> Iterator[Pipeline[Batch, Checked]]:
+        """Check a batch while the one before is stored; without an extent offsets stay."""
+        with DeadLetters(self.config, self.topic, self.run_id) as dead_letters:
 
+            def store(checked: Checked) -> None:
+                dead_letters.bury(checked.poison)
+                written = self.write(checked, dead_letters)
+                if extent is not None:
+                    self.progress.remember(extent, checked.offsets)
+                    commit_offsets(consumer, self.topic.name, checked.offsets)
+                report.read += checked.read
+                report.changed += written.changed
+                report.dead_letters += len(checked.poison) + len(written.refused)
+                report.offsets |= checked.offsets
 
-def plan_ranges(
-    consumer: Consumer, topic: str, group: str, database: Database[Document]
-) -> dict[int, tuple[int, int]]:
-    """For each partition the offset to start at and the one to stop before.
+            def check(batch: Batch) -> Checked:
+                return check_batch(self.topic, self.contract, batch)
 
-    Raises NocturneError if the topic is missing, BadInput if retention has removed what was not
-    yet read.
-    """
-    described = consumer.list_topics(topic, timeout=METADATA_SECONDS).topics[topic]
-    if described.error is not None:
-        raise NocturneError(
-            f"Kafka topic {topic} cannot be read: {described.error.str()}. Publishing creates it."
-        )
-    known = recall_offsets(database, group, topic)
-    ranges = {}
-    for partition in sorted(described.partitions):
-        first, end = consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=METADATA_SECONDS
-        )
-        start = known.get(partition, first)
-        if start < first or start > end:
-            raise BadInput(
-                f"{topic}[{partition}] holds offsets {first} to {end}, but {group} stopped at"
-                f" {start}: what lay between is gone, or the topic was made anew. Publish again,"
-                f" then remove {offset_id(group, topic, partition)!r} from the collection offsets."
-            )
-        ranges[partition] = (start, end)
-    return ranges
+            with Pipeline(check, store) as pipeline:
+                yield pipeline
 
+    def write(self, checked: Checked, dead_letters: DeadLetters) -> Written:
+        written = write_records(self.collection, checked.documents, self.rule)
+        dead_letters.bury(checked.blame(document, why) for document, why in written.refused)
+        return written
 
-def read_batches(
-    consumer: Consumer, topic: str, ranges: dict[int, tuple[int, int]]
-) -> Iterator[list[Message]]:
-    """Batches of messages from the ranges, each partition in order, nothing beyond.
+    def keep_trying(
+        self, read: Callable[[], None], report: IngestReport, stopped: Event | None = None
+    ) -> None:
+        """Read again after every failure that may pass, until there was no progress for long."""
+        moved = (report.offsets.copy(), monotonic())
+        stopped = stopped or Event()
 
-    Raises ServiceUnavailable if nothing arrives for STALL_SECONDS.
-    """
-    left = {part: end for part, (start, end) in ranges.items() if start < end}
-    consumer.assign([TopicPartition(topic, part, ranges[part][0]) for part in left])
-    quiet_seconds = 0.0
-    while left:
-        batch = [
-            message
-            for message in consumer.consume(BATCH, POLL_SECONDS)
-            if message.partition() in left and is_record(message)
-        ]
-        quiet_seconds = 0.0 if batch else quiet_seconds + POLL_SECONDS
-        if quiet_seconds > STALL_SECONDS:
-            raise ServiceUnavailable(f"Kafka gave nothing of {topic} for {STALL_SECONDS} s.")
-        wanted = [message for message in batch if is_before(message, ranges)]
-        if wanted:
-            yield wanted
-        for position in consumer.position([TopicPartition(topic, part) for part in left]):
-            if position.offset >= ranges[position.partition][1]:
-                del left[position.partition]
+        def has_waited_enough(_: RetryCallState) -> bool:
+            nonlocal moved
+            if report.offsets != moved[0]:
+                moved = (report.offsets.copy(), monotonic())
+            return stopped.is_set() or monotonic() - moved[1] > PATIENCE_SECONDS
 
+        def say(state: RetryCallState) -> None:
+            failure = state.outcome and state.outcome.exception()
+            log.warning("%s Trying again in %.1f s.", failure, state.upcoming_sleep)
 
-def is_before(message: Message, ranges: dict[int, tuple[int, int]]) -> bool:
-    partition, offset = position_of(message)
-    return offset < ranges[partition][1]
+        Retrying(
+            retry=retry_if_exception_type(ServiceUnavailable),
+            wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
+            stop=has_waited_enough,
+            sleep=sleep_using_event(stopped),
+            before_sleep=say,
+            reraise=True,
+        )(self.explaining, read)
 
-
-def is_record(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return True
-    if error.fatal() or not error.retriable():
-        raise KafkaException(error)
-    log.warning("Kafka: %s; trying again", error.str())
-    return False
-
-
-def position_of(message: Message) -> tuple[int, int]:
-    """Partition and offset, which every message that was read has."""
-    partition, offset = message.partition(), message.offset()
-    if partition is None or offset is None:
-        raise NocturneError("Kafka gave a message without partition or offset.")
-    return partition, offset
-
-
-def offset_id(group: str, topic: str, partition: int) -> str:
-    return f"{group}/{topic}/{partition}"
-
-
-def recall_offsets(database: Database[Document], group: str, topic: str) -> dict[int, int]:
-    prefix = f"{group}/{topic}/"
-    found = database["offsets"].find({"_id": {"$gte": prefix, "$lt": f"{prefix}~"}})
-    return {int(item["_id"].removeprefix(prefix)): item["next_offset"] for item in found}
-
-
-def remember_offsets(
-    database: Database[Document], group: str, topic: str, offsets: dict[int, int]
-) -> None:
-    for partition, next_offset in offsets.items():
-        database["offsets"].update_one(
-            {"_id": offset_id(group, topic, partition)},
-            {"$max": {"next_offset": Int64(next_offset)}},
-            upsert=True,
-        )
-
-
-def commit_offsets(consumer: Consumer, topic: str, offsets: dict[int, int]) -> None:
-    """Tell Kafka too, for those who watch a group's lag; MongoDB's offsets are the ones we use."""
-    consumer.commit(
-        offsets=[TopicPartition(topic, part, offset) for part, offset in offsets.items()],
-        asynchronous=False,
-    )
+    def explaining(self, read: Callable[[], None]) -> None:
+        """Failures of the servers' clients as ours, naming host, topic and collection."""
+        try:
+            read()
+        except KafkaException as error:
+            raise explain_failure(error, self.config, f"reading {self.topic.name}") from error
+        except PyMongoError as error:
+            raise failures.explain_failure(error, self.collection) from error

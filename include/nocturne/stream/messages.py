@@ -1,7 +1,8 @@
 """The contracts of the messages."""
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -14,15 +15,22 @@ from pydantic import (
 )
 
 from nocturne.store.collections import FEATURES_PER_TRACK
-from nocturne.store.tracks import hash_content
+from nocturne.store.hashes import hash_track
+
+Document = dict[str, Any]
 
 
 def to_utc(moment: datetime) -> datetime:
-    """The same moment in UTC, which MongoDB stores; near the years 1 and 9999 there is none."""
+    """The same moment in UTC, to the millisecond, as MongoDB stores it.
+
+    Raises ValueError near the years 1 and 9999, where there is none.
+    """
     try:
-        return moment.astimezone(UTC)
+        utc = moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("lies outside the years 1 to 9999 in UTC") from error
+    beyond = utc.microsecond % 1000
+    return utc.replace(microsecond=utc.microsecond - beyond) if beyond else utc
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(to_utc)]
@@ -31,20 +39,40 @@ Long = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Scalar = Annotated[StrictStr | StrictBool | Long | Real | None, Field(union_mode="left_to_right")]
 FieldName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$")]
+Identifier = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class TrackFeatures(BaseModel):
-    """A value of `tracks.features`: one track as a run found it.
+class Record(BaseModel, ABC):
+    """A value of a topic that becomes a document; a subclass adds the fields.
 
-    `as_of` is the end of the run's data interval; `features` are the 518 values of
-    `feature_set`, in the order of `nocturne.audio.names`. `metadata` is flat: whatever keeps this
-    contract, MongoDB can store.
+    Whatever keeps the contract, MongoDB can store.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_: Literal[1] = Field(alias="schema")
-    track_id: str = Field(min_length=1, max_length=200)
+
+    @abstractmethod
+    def key(self) -> str:
+        """The key that the message must have: records of one key stay in order."""
+
+    @abstractmethod
+    def to_document(self) -> Document:
+        """The document, without its `source`."""
+
+    def precedence(self) -> Document:
+        """What comes before time and place of sending when records of one id are ordered."""
+        return {}
+
+
+class TrackFeatures(Record):
+    """A value of `tracks.features`: one track as a run found it.
+
+    `as_of` is the end of the run's data interval; `features` are the 518 values of
+    `feature_set`, in the order of `nocturne.audio.names`. `metadata` is flat.
+    """
+
+    track_id: Identifier
     as_of: Moment
     run_id: str
     metadata: dict[FieldName, Scalar | list[Scalar]]
@@ -52,20 +80,57 @@ class TrackFeatures(BaseModel):
     feature_set: str
     features: list[Finite] = Field(min_length=FEATURES_PER_TRACK, max_length=FEATURES_PER_TRACK)
 
-    def to_document(self, sent_at: datetime, source: dict[str, Any]) -> dict[str, Any]:
-        """The document of `tracks`; `source` is the topic, partition and offset it came from."""
-        content = {
+    def key(self) -> str:
+        return self.track_id
+
+    def to_document(self) -> Document:
+        return {
+            **self.content(),
+            "content_sha256": self.content_sha256(),
+            "run_id": self.run_id,
+        }
+
+    def content(self) -> Document:
+        """What the track is, whichever run found it."""
+        return {
             "_id": self.track_id,
             "metadata": self.metadata,
             "audio_sha256": self.audio_sha256,
             "feature_set": self.feature_set,
             "features": self.features,
         }
+
+    def content_sha256(self) -> str:
+        return hash_track(self.content())
+
+    def precedence(self) -> Document:
+        return {"as_of": self.as_of}
+
+
+class UserActivity(Record):
+    """A value of `user_activity`: what a listener did with a track.
+
+    `at` is when the action came, `ms_played` how far into the track.
+    """
+
+    LONGEST_PLAY_MS: ClassVar[int] = 24 * 60 * 60 * 1000
+
+    event_id: Identifier
+    user_id: Identifier
+    track_id: Identifier
+    action: Literal["listen", "like", "skip", "hide"]
+    at: Moment
+    ms_played: int = Field(strict=True, ge=0, le=LONGEST_PLAY_MS)
+
+    def key(self) -> str:
+        return self.user_id
+
+    def to_document(self) -> Document:
         return {
-            **content,
-            "content_sha256": hash_content(content),
-            "as_of": self.as_of,
-            "sent_at": sent_at,
-            "run_id": self.run_id,
-            "source": source,
+            "_id": self.event_id,
+            "user_id": self.user_id,
+            "track_id": self.track_id,
+            "action": self.action,
+            "at": self.at,
+            "ms_played": self.ms_played,
         }

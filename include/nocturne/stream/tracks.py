@@ -1,7 +1,7 @@
 """Tracks on their way from the run's folder through Kafka into MongoDB."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -11,15 +11,15 @@ from pymongo.database import Database
 
 from nocturne.refusals import Refusal
 from nocturne.store.collections import ensure_collections
-from nocturne.store.tracks import upsert_tracks
-from nocturne.stream.connection import KafkaConfig
-from nocturne.stream.ingest import Ingest, IngestReport
+from nocturne.store.records import NEWEST
+from nocturne.stream.connection import KafkaConfig, open_admin
+from nocturne.stream.ingest import Ingest
 from nocturne.stream.messages import TrackFeatures
+from nocturne.stream.offsets import Progress, measure_topic
 from nocturne.stream.produce import CheckedProducer
 from nocturne.stream.topics import TRACKS_FEATURES, ensure_topics
 
 Document = dict[str, Any]
-GROUP = "nocturne-tracks"
 NOT_METADATA = {"track_id", "audio_bytes", "audio_sha256"}
 
 
@@ -71,35 +71,68 @@ def to_plain(value: Any) -> Any:
 
 
 def publish_tracks(
-    config: KafkaConfig, tracks: pd.DataFrame, as_of: datetime, run_id: str, feature_set: str
+    config: KafkaConfig,
+    tracks: pd.DataFrame,
+    as_of: datetime,
+    run_id: str,
+    feature_set: str,
+    stored: Mapping[str, str],
 ) -> int:
-    """Send every track to `tracks.features`; how many brokers have acknowledged.
+    """Send tracks to `tracks.features`; how many brokers have acknowledged.
 
-    Raises ServiceUnavailable if one was not.
+    `stored` has the content hash of every track that is there for this `as_of`: one that would
+    say the same again is not sent. Raises ServiceUnavailable if one was not acknowledged.
     """
-    ensure_topics(config)
+    ensure_topics(config, (TRACKS_FEATURES,))
     with CheckedProducer(config) as producer:
         for message in make_messages(tracks, as_of, run_id, feature_set):
-            value = message.model_dump_json(by_alias=True).encode()
-            producer.send(TRACKS_FEATURES.name, message.track_id.encode(), value)
+            if message.content_sha256() != stored.get(message.track_id):
+                value = message.model_dump_json(by_alias=True).encode()
+                producer.send(TRACKS_FEATURES.name, message.key().encode(), value)
     return producer.delivered
 
 
-def load_tracks(
+def find_stored(
+    config: KafkaConfig, database: Database[Document], collection: str, as_of: datetime
+) -> dict[str, str]:
+    """The content hash of each track that is stored for this `as_of`, by id.
+
+    Empty while the topic holds tracks that are not stored yet: what they say would come to stand
+    after what is sent now.
+    """
+    progress = Progress(database, name_group(database, collection), TRACKS_FEATURES.name)
+    if has_unread(config, progress):
+        return {}
+    chosen = {"source.as_of": as_of}
+    found = database[collection].find(chosen, {"content_sha256": 1})
+    return {track["_id"]: track["content_sha256"] for track in found}
+
+
+def has_unread(config: KafkaConfig, progress: Progress) -> bool:
+    extent = measure_topic(open_admin(config), progress.topic)
+    return dict(progress.recall(extent)) != dict(extent.end)
+
+
+def name_group(database: Database[Document], collection: str) -> str:
+    return f"nocturne-tracks-{database.name}-{collection}"
+
+
+def ingest_tracks(
     config: KafkaConfig,
     database: Database[Document],
     collection: str,
     run_id: str,
     max_refused_share: float,
-) -> IngestReport:
-    """Bring the collection up to the present end of `tracks.features`."""
+) -> Ingest:
+    """How `tracks.features` becomes the tracks: of each, the newest record stays."""
     ensure_collections(database, collection)
-    ingest = Ingest(
-        TRACKS_FEATURES,
-        TrackFeatures,
-        lambda documents: upsert_tracks(database[collection], documents),
-        f"{GROUP}-{database.name}-{collection}",
-        run_id,
-        max_refused_share,
+    return Ingest(
+        config=config,
+        topic=TRACKS_FEATURES,
+        contract=TrackFeatures,
+        collection=database[collection],
+        rule=NEWEST,
+        group=name_group(database, collection),
+        run_id=run_id,
+        max_refused_share=max_refused_share,
     )
-    return ingest.run(config, database)

@@ -1,0 +1,143 @@
+"""Records of a stream as documents: which one stays when several have one id.
+
+A record's `source` says when and where it comes from, and orders the records of an id: MongoDB
+compares embedded documents field by field, in their order. What is stored in the end is the
+greatest or the least of all that was ever written, so it does not depend on when, how often or in
+what order they were written.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+from bson.errors import BSONError
+from pymongo import InsertOne, ReplaceOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
+Document = dict[str, Any]
+DUPLICATE_KEY = 11000
+UNSTORABLE = (BSONError, OverflowError, UnicodeError)
+LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
+# What MongoDB says of one document, and would say again: BadValue, FailedToParse, NotExactValue,
+# DollarPrefixedFieldName, InvalidIdField, EmptyFieldName, ImmutableField, validation, too large.
+REFUSALS = {2, 9, 52, 53, 56, 66, 121, 10334, 17280}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which of two records of one id stays: `stored` says how one that gives way compares."""
+
+    stored: str
+    gives_way: Callable[[Any, Any], bool]
+
+
+NEWEST = Rule("$lt", operator.lt)
+FIRST = Rule("$gt", operator.gt)
+
+
+@dataclass
+class Written:
+    """What a write did: documents that changed something, and those that MongoDB does not take."""
+
+    changed: int = 0
+    refused: list[tuple[Document, str]] = field(default_factory=list)
+
+
+def write_records(
+    collection: Collection[Document], records: Iterable[Document], rule: Rule
+) -> Written:
+    """Store records in any order, any number of times; each has an `_id` and a `source`.
+
+    A record that MongoDB refuses for itself is in the answer and does not keep the others out.
+    Raises PyMongoError for every other failure; writing all of them again is safe then.
+    """
+    chosen = choose_by_id(records, rule)
+    try:
+        return write_chosen(collection, chosen, rule)
+    except UNSTORABLE:
+        # The driver gives up a whole batch for one that BSON cannot hold.
+        reasons = [why_unstorable(record) for record in chosen]
+    pairs = list(zip(chosen, reasons, strict=True))
+    written = write_chosen(collection, [record for record, why in pairs if not why], rule)
+    written.refused += [(record, why) for record, why in pairs if why]
+    return written
+
+
+def write_chosen(collection: Collection[Document], chosen: list[Document], rule: Rule) -> Written:
+    written = Written()
+    known = find_known(collection, [record["_id"] for record in chosen])
+    missing = [record for record in chosen if record["_id"] not in known]
+    present = [record for record in chosen if record["_id"] in known]
+    inserts = [InsertOne(record) for record in missing]
+    replacements = [replace_if(record, rule) for record in present]
+    overtaken = write_bulk(collection, [*inserts, *replacements], [*missing, *present], written)
+    # Somebody else has inserted these since we looked.
+    replacements = [replace_if(record, rule) for record in overtaken]
+    for record in write_bulk(collection, replacements, overtaken, written):
+        written.refused.append((record, "a unique index has its key for another document"))
+    return written
+
+
+def choose_by_id(records: Iterable[Document], rule: Rule) -> list[Document]:
+    """One record an id: an unordered write must not hold two of the same."""
+    chosen: dict[Any, Document] = {}
+    for record in records:
+        kept = chosen.get(record["_id"])
+        if kept is None or rule.gives_way(order_of(kept), order_of(record)):
+            chosen[record["_id"]] = record
+    return list(chosen.values())
+
+
+def order_of(record: Document) -> tuple[Any, ...]:
+    """What orders the records of an id, as MongoDB compares their sources."""
+    return tuple(record["source"].values())
+
+
+def find_known(collection: Collection[Document], ids: list[Any]) -> set[Any]:
+    return {found["_id"] for found in collection.find({"_id": {"$in": ids}}, {"_id": 1})}
+
+
+def replace_if(record: Document, rule: Rule) -> ReplaceOne[Document]:
+    """Replace the stored record if it gives way to this one."""
+    return ReplaceOne({"_id": record["_id"], "source": {rule.stored: record["source"]}}, record)
+
+
+def write_bulk(
+    collection: Collection[Document],
+    operations: Sequence[InsertOne[Document] | ReplaceOne[Document]],
+    records: list[Document],
+    written: Written,
+) -> list[Document]:
+    """Write unordered and note what came of it; the records that collided with a stored key."""
+    if not operations:
+        return []
+    collided = []
+    result: Mapping[str, Any]
+    try:
+        result = collection.bulk_write(operations, ordered=False).bulk_api_result
+    except BulkWriteError as error:
+        result = error.details
+        failures = result["writeErrors"]
+        known = {*REFUSALS, DUPLICATE_KEY}
+        if result["writeConcernErrors"] or any(each["code"] not in known for each in failures):
+            raise
+        for each in failures:
+            record = records[each["index"]]
+            if each["code"] == DUPLICATE_KEY:
+                collided.append(record)
+            else:
+                written.refused.append((record, each["errmsg"]))
+    written.changed += result["nInserted"] + result["nModified"]
+    return collided
+
+
+def why_unstorable(record: Document) -> str:
+    try:
+        size = len(bson.encode(record))
+    except UNSTORABLE as error:
+        return str(error)
+    too_large = f"{size} bytes as BSON, more than MongoDB's {LARGEST_DOCUMENT_BYTES}"
+    return too_large if size > LARGEST_DOCUMENT_BYTES else ""

@@ -1,0 +1,252 @@
+"""Dead letters: messages that broke a rule, set aside once each, listed, fed back.
+
+A letter is known by where its message stood and by its bytes. Before somebody writes letters of a
+partition, it takes the partition's transactional id, which ends the transactions of whoever had
+it, and reads which letters are there. So no crash, replay or second consumer doubles a letter.
+"""
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from confluent_kafka import KafkaException, Message, Producer
+
+from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
+from nocturne.stream.offsets import measure_topic
+from nocturne.stream.produce import Header, open_producer
+from nocturne.stream.reading import position_of, read_ranges
+from nocturne.stream.topics import Topic
+
+log = logging.getLogger(__name__)
+HEADERS = ("topic", "partition", "offset", "rule", "error", "run_id")
+# What was wrong fits into this much of a header, whatever the message holds.
+ERROR_CHARACTERS = 1000
+TRANSACTION_SECONDS = 30
+Identity = tuple[int, bytes]
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A message that broke a rule."""
+
+    message: Message
+    rule: str
+    error: str
+
+
+def identify(offset: int, key: bytes | None, value: bytes | None) -> Identity:
+    """What makes a letter of a partition itself: the offset and a digest of the bytes.
+
+    A topic that is made anew begins again at offset 0, with other bytes.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (key, value):
+        digest.update(b"-" if part is None else b"%d:" % len(part) + part)
+    return offset, digest.digest()
+
+
+class DeadLetters:
+    """Sets the poison of a topic aside. Use as a context manager."""
+
+    def __init__(self, config: KafkaConfig, topic: Topic, run_id: str) -> None:
+        self.config = config
+        self.topic = topic
+        self.run_id = run_id
+        self.writers: dict[int, PartitionWriter] = {}
+
+    def __enter__(self) -> "DeadLetters":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in self.writers.values():
+            writer.close()
+
+    def bury(self, poison: Iterable[Poison]) -> None:
+        """Write the letters that are not there yet, those of a partition all or none.
+
+        Raises ServiceUnavailable or BadInput; burying the same again is safe then.
+        """
+        by_partition: dict[int, list[Poison]] = defaultdict(list)
+        for item in poison:
+            by_partition[position_of(item.message)[0]].append(item)
+        for partition, items in by_partition.items():
+            for item in items:
+                log.warning("%s: dead letter, %s: %s", self.topic.name, item.rule, item.error)
+            try:
+                self.writer_of(partition).write(items, self.run_id)
+            except KafkaException as error:
+                if writer := self.writers.pop(partition, None):
+                    writer.close()
+                doing = f"writing to {self.topic.dead_letter}"
+                raise explain_failure(error, self.config, doing) from error
+
+    def writer_of(self, partition: int) -> "PartitionWriter":
+        if partition not in self.writers:
+            self.writers[partition] = PartitionWriter(self.config, self.topic, partition)
+        return self.writers[partition]
+
+
+class PartitionWriter:
+    """The only writer of the dead letters of one partition."""
+
+    def __init__(self, config: KafkaConfig, topic: Topic, partition: int) -> None:
+        self.name = topic.dead_letter
+        self.partition = partition
+        self.producer = open_transactional(config, f"{self.name}/{partition}")
+        try:
+            self.there = set(self.read_identities(config))
+        except BaseException:
+            self.close()
+            raise
+
+    def read_identities(self, config: KafkaConfig) -> Iterator[Identity]:
+        for letter in read_letters(config, self.name, {self.partition}):
+            yield identify(letter.offset, letter.key, letter.value)
+
+    def write(self, poison: list[Poison], run_id: str) -> None:
+        new = {}
+        for item in poison:
+            identity = identify(
+                position_of(item.message)[1], item.message.key(), item.message.value()
+            )
+            if identity not in self.there:
+                new[identity] = item
+        if not new:
+            return
+        with transaction(self.producer):
+            for item in new.values():
+                self.send(item, run_id)
+        self.there |= new.keys()
+
+    def send(self, poison: Poison, run_id: str) -> None:
+        message = poison.message
+        values = (
+            message.topic(),
+            *position_of(message),
+            poison.rule,
+            poison.error[:ERROR_CHARACTERS],
+            run_id,
+        )
+        ours = [(name, str(value).encode()) for name, value in zip(HEADERS, values, strict=True)]
+        self.producer.produce(
+            self.name,
+            message.value(),
+            message.key(),
+            self.partition,
+            timestamp=max(message.timestamp()[1], 0),
+            headers=[*headers_of(message), *ours],
+        )
+
+    def close(self) -> None:
+        self.producer.purge()
+        self.producer.close()
+
+
+def open_transactional(config: KafkaConfig, transactional_id: str) -> Producer:
+    """A producer whose id nobody else has from now on; whatever the last one left is settled."""
+    producer = open_producer(
+        config,
+        {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
+            "delivery.timeout.ms": TRANSACTION_SECONDS * 1000,
+            # What other producers compressed well must not become too large on its way here.
+            "compression.type": "zstd",
+            "message.max.bytes": 1_000_000_000,
+        },
+    )
+    producer.init_transactions(TRANSACTION_SECONDS)
+    return producer
+
+
+@contextmanager
+def transaction(producer: Producer) -> Iterator[None]:
+    """All that is produced inside comes to be seen at once, or, after an exception, never: the
+    producer is of no use then, and the next one of its id ends what it has begun.
+    """
+    producer.begin_transaction()
+    yield
+    producer.commit_transaction(TRANSACTION_SECONDS)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter: the message as it was, and what was wrong with it."""
+
+    partition: int
+    position: int
+    topic: str
+    offset: int
+    rule: str
+    error: str
+    run_id: str
+    sent_at_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+
+
+def read_letters(
+    config: KafkaConfig,
+    name: str,
+    partitions: set[int] | None = None,
+    start: dict[int, int] | None = None,
+) -> Iterator[Letter]:
+    """The letters of a dead-letter topic, of some partitions or all, from their first or `start`."""
+    extent = measure_topic(open_admin(config), name)
+    ranges = {
+        part: (max(first, (start or {}).get(part, first)), extent.end[part])
+        for part, first in extent.first.items()
+        if partitions is None or part in partitions
+    }
+    consumer = open_consumer(config, f"{name}.reader")
+    try:
+        for batch in read_ranges(consumer, name, ranges):
+            for letter in map(parse_letter, batch.messages):
+                if letter is not None:
+                    yield letter
+    finally:
+        consumer.close()
+
+
+def headers_of(message: Message) -> list[Header]:
+    headers: Any = message.headers()
+    return headers or []
+
+
+def parse_letter(message: Message) -> Letter | None:
+    """None for what somebody else has written into the dead-letter topic."""
+    partition, position = position_of(message)
+    headers = headers_of(message)
+    ours = {
+        name: (value or b"").decode(errors="replace") for name, value in headers[-len(HEADERS) :]
+    }
+    if tuple(ours) != HEADERS or not ours["offset"].isdecimal():
+        log.warning(
+            "%s[%d] holds at offset %d what is no dead letter: its headers do not say where it"
+            " comes from", message.topic(), partition, position,
+        )  # fmt: skip
+        return None
+    return Letter(
+        partition=partition,
+        position=position,
+        topic=ours["topic"],
+        offset=int(ours["offset"]),
+        rule=ours["rule"],
+        error=ours["error"],
+        run_id=ours["run_id"],
+        sent_at_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(headers[: -len(HEADERS)]),
+    )

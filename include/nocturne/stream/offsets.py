@@ -1,0 +1,171 @@
+"""Offsets: what a topic holds, what a group has read, and so what there is to read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson.int64 import Int64
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    OffsetSpec,
+)
+from pymongo import UpdateOne
+from pymongo.database import Database
+
+from nocturne.errors import BadInput, NocturneError
+from nocturne.stream.connection import REQUEST_SECONDS, log
+
+Document = dict[str, Any]
+Offsets = Mapping[int, int]
+# A group that is being followed takes no commits from others: the follower's own will come.
+FOLLOWED = {
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError._STATE,
+}
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a topic holds: by partition, the first offset that is there and the one to come.
+
+    `topic_id` changes when a topic is made anew under its old name.
+    """
+
+    topic: str
+    topic_id: str
+    first: Offsets
+    end: Offsets
+
+
+def measure_topic(admin: AdminClient, topic: str) -> Extent:
+    """Raises NocturneError if there is no such topic, KafkaException if brokers do not answer."""
+    request = admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_SECONDS)
+    try:
+        described = request[topic].result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
+        raise NocturneError(
+            f"There is no Kafka topic {topic}: `./nocturne topics` creates those that Nocturne has."
+        ) from error
+    parts = [TopicPartition(topic, part.id) for part in described.partitions]
+    return Extent(
+        topic,
+        str(described.topic_id),
+        list_offsets(admin, parts, OffsetSpec.earliest()),  # type: ignore[no-untyped-call]
+        list_offsets(admin, parts, OffsetSpec.latest()),  # type: ignore[no-untyped-call]
+    )
+
+
+def find_window(
+    admin: AdminClient, extent: Extent, start: datetime, end: datetime
+) -> dict[int, tuple[int, int]]:
+    """By partition the range of offsets whose records were sent in [start, end)."""
+    parts = [TopicPartition(extent.topic, part) for part in extent.end]
+
+    def first_since(moment: datetime) -> dict[int, int]:
+        spec = OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
+        found = list_offsets(admin, parts, spec)
+        # Kafka says -1 where nothing was sent since.
+        return {part: extent.end[part] if at < 0 else at for part, at in found.items()}
+
+    starts, ends = first_since(start), first_since(end)
+    return {part: (starts[part], ends[part]) for part in starts}
+
+
+def list_offsets(
+    admin: AdminClient, parts: list[TopicPartition], spec: OffsetSpec
+) -> dict[int, int]:
+    """Offsets by partition, not beyond transactions that are still open."""
+    asked = admin.list_offsets(
+        dict.fromkeys(parts, spec),
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=REQUEST_SECONDS,
+    )
+    found = {part.partition: answer.result().offset for part, answer in asked.items()}
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a group has read a topic, remembered in the database that holds the records."""
+
+    database: Database[Document]
+    group: str
+    topic: str
+
+    def recall(self, extent: Extent) -> dict[int, int]:
+        """The offset to read next in every partition that the topic has.
+
+        Raises BadInput if records are gone that were not read, or the topic is another one.
+        """
+        prefix = self.name(None)
+        found = self.database["offsets"].find({"_id": {"$gte": prefix, "$lt": f"{prefix}~"}})
+        known = {int(item["_id"].removeprefix(prefix)): item for item in found}
+        return {
+            part: self.start_at(extent, part, known[part]) if part in known else first
+            for part, first in extent.first.items()
+        }
+
+    def start_at(self, extent: Extent, partition: int, known: Document) -> int:
+        start = int(known["next_offset"])
+        first, end = extent.first[partition], extent.end[partition]
+        what = f"{self.group} has read {self.topic}[{partition}] up to offset {start}, but"
+        go_on = (
+            "To go on with what is there, remove the documents whose _id begins with"
+            f" {self.name(None)!r} from the collection {self.database.name}.offsets: everything"
+            " that the topic holds is then read again, which changes nothing that is stored."
+        )
+        if known.get("topic_id", extent.topic_id) != extent.topic_id or start > end:
+            raise BadInput(f"{what} the topic was made anew since and ends at {end}. {go_on}")
+        if start < first:
+            raise BadInput(
+                f"{what} retention has removed everything before {first}: {first - start} offsets"
+                f" were lost before they were read. Send those records again if you have them."
+                f" {go_on}"
+            )
+        return start
+
+    def remember(self, extent: Extent, offsets: Offsets) -> None:
+        """Note the next offsets, durably; none ever goes back."""
+        self.database["offsets"].bulk_write(
+            [
+                UpdateOne(
+                    {"_id": self.name(partition)},
+                    {
+                        "$max": {"next_offset": Int64(offset)},
+                        "$set": {"topic_id": extent.topic_id},
+                    },
+                    upsert=True,
+                )
+                for partition, offset in offsets.items()
+            ],
+            ordered=False,
+        )
+
+    def name(self, partition: int | None) -> str:
+        return f"{self.group}/{self.topic}/{'' if partition is None else partition}"
+
+
+def commit_offsets(consumer: Consumer, topic: str, offsets: Offsets) -> None:
+    """Tell Kafka too, for those who watch a group's lag; MongoDB's offsets are the ones we use."""
+    try:
+        consumer.commit(
+            offsets=[TopicPartition(topic, part, offset) for part, offset in offsets.items()],
+            asynchronous=False,
+        )
+    except KafkaException as error:
+        if error.args[0].code() not in FOLLOWED:
+            raise
+        log.info("%s: the group did not take the offsets: %s", topic, error.args[0].str())
