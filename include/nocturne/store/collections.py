@@ -90,7 +90,7 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
 
 def describe_source(*before: str) -> Document:
     """The schema of a record's `source`; the dates `before` come first in comparisons."""
-    types: dict[str, str | list[str]] = {name: "date" for name in (*before, "sent_at")}
+    types: dict[str, str | list[str]] = dict.fromkeys((*before, "sent_at"), "date")
     types |= {"partition": ["int", "long"], "offset": ["int", "long"], "topic": "string"}
     properties = {name: {"bsonType": kind} for name, kind in types.items()}
     return {"bsonType": "object", "required": list(types), "properties": properties}

@@ -202,7 +202,7 @@ def read_letters(
     partitions: set[int] | None = None,
     start: dict[int, int] | None = None,
 ) -> Iterator[Letter]:
-    """The letters of a dead-letter topic, of some partitions or all, from their first or `start`."""
+    """The letters of a dead-letter topic, of all or some partitions, from the first or `start`."""
     extent = measure_topic(open_admin(config), name)
     ranges = {
         part: (max(first, (start or {}).get(part, first)), extent.end[part])
@@ -219,6 +219,10 @@ def read_letters(
         consumer.close()
 
 
+def decode(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
 def headers_of(message: Message) -> list[Header]:
     headers: Any = message.headers()
     return headers or []
@@ -228,9 +232,7 @@ def parse_letter(message: Message) -> Letter | None:
     """None for what somebody else has written into the dead-letter topic."""
     partition, position = position_of(message)
     headers = headers_of(message)
-    ours = {
-        name: (value or b"").decode(errors="replace") for name, value in headers[-len(HEADERS) :]
-    }
+    ours = {name: decode(value) for name, value in headers[-len(HEADERS) :]}
     if tuple(ours) != HEADERS or not ours["offset"].isdecimal():
         log.warning(
             "%s[%d] holds at offset %d what is no dead letter: its headers do not say where it"

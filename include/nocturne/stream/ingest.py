@@ -134,9 +134,8 @@ class Ingest:
         return report
 
     def judge(self, report: IngestReport, judged: IngestReport) -> None:
-        since = IngestReport(
-            report.read - judged.read, 0, report.dead_letters - judged.dead_letters
-        )
+        dead_letters = report.dead_letters - judged.dead_letters
+        since = IngestReport(report.read - judged.read, 0, dead_letters)
         if since.read >= FEWEST_TO_JUDGE:
             self.require_few_refused(since)
             judged.read, judged.dead_letters = report.read, report.dead_letters

@@ -1,0 +1,133 @@
+"""Commands about nights, and what they published."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nocturne.commands.options import Json, open_catalogue
+from nocturne.errors import Misuse, NocturneError
+
+app = typer.Typer()
+Day = Annotated[str, typer.Argument(help="A day of data, as in 2026-11-01.")]
+
+
+@app.command()
+def run(
+    audio: Annotated[Path | None, typer.Option(help="Folder of audio files.")] = None,
+    metadata: Annotated[Path | None, typer.Option(help="Folder of FMA-like CSV files.")] = None,
+    date: Annotated[str | None, typer.Option(help="Day of data; default: the last night.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the nightly DAG once through Airflow, then show what it published."""
+    from nocturne.console import say
+    from nocturne.nightly import run_night
+    from nocturne.settings import load_settings
+
+    if (audio is None) != (metadata is None):
+        raise Misuse("Give both --audio and --metadata, or neither for the sample library.")
+    show_run(run_night(load_settings(), audio, metadata, date, say), as_json)
+
+
+@app.command()
+def backfill(first: Day, last: Day, as_json: Json = False) -> None:
+    """Run the nightly DAG for every night from FIRST to LAST, through an Airflow backfill."""
+    from nocturne.console import print_json, say
+    from nocturne.nightly import backfill_nights
+    from nocturne.settings import load_settings
+
+    runs = backfill_nights(load_settings(), first, last, say)
+    if as_json:
+        print_json(runs)
+
+
+@app.command()
+def recommend(
+    track: Annotated[str | None, typer.Option(help="Track id.")] = None,
+    song: Annotated[str | None, typer.Option(help="Title, misspelt or not.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Artist, beside --song.")] = None,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many tracks.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The tracks nearest to one, from the live version."""
+    from dataclasses import asdict
+
+    from nocturne.console import print_json, print_similar
+
+    if (track is None) == (song is None):
+        raise Misuse("Give --track ID, or --song TITLE with or without --artist NAME.")
+    with open_catalogue() as catalogue:
+        found = asdict(catalogue.similar(track or catalogue.find_track(song or "", artist), count))
+    print_json(found) if as_json else print_similar([found])
+
+
+@app.command()
+def versions(as_json: Json = False) -> None:
+    """All versions with their state; the live one is marked."""
+    from nocturne.console import print_json, print_versions
+    from nocturne.store.versions import list_versions
+
+    with open_catalogue() as catalogue:
+        found = list_versions(catalogue.database)
+    print_json(found) if as_json else print_versions(found)
+
+
+@app.command()
+def rollback(
+    version: Annotated[str | None, typer.Argument(help="Default: the last.")] = None,
+) -> None:
+    """Make an earlier version live again."""
+    from nocturne.console import out
+    from nocturne.store.versions import roll_back
+
+    with open_catalogue() as catalogue:
+        name = catalogue.database.name
+        out.print(f"{roll_back(catalogue.database.client, name, version)} is live")
+
+
+@app.command("live-at")
+def live_at(
+    time: Annotated[str, typer.Argument(help="RFC 3339, as in 2026-11-19T08:00:00Z.")],
+    as_json: Json = False,
+) -> None:
+    """Which version was live at a moment."""
+    from nocturne.console import out, print_json
+    from nocturne.store.versions import live_at as find_live
+
+    moment = parse_moment(time)
+    with open_catalogue() as catalogue:
+        entry = find_live(catalogue.database, moment)
+    if as_json:
+        print_json(entry)
+    else:
+        out.print(entry["version"] if entry else "nothing was live then")
+
+
+@app.command()
+def features(
+    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
+) -> None:
+    """The 518 features of audio files, as JSON on stdout."""
+    from nocturne.audio.describe import describe_files
+    from nocturne.console import print_json
+    from nocturne.settings import load_settings
+
+    described = describe_files(files, load_settings().sample_rate)
+    print_json(described)
+    if any("rule" in item for item in described):
+        raise NocturneError("Some files gave no features; their rule and reason are in the output.")
+
+
+def parse_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Misuse(f"{text!r} is not a moment; write it as 2026-11-19T08:00:00Z.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def show_run(result: dict[str, Any], as_json: bool) -> None:
+    from nocturne.console import print_json, print_run
+
+    print_json(result) if as_json else print_run(result)

@@ -1,0 +1,83 @@
+"""Commands about the embedded servers, and the tests that use them."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from nocturne.commands.options import Json
+
+app = typer.Typer()
+
+
+@app.command()
+def setup() -> None:
+    """Fetch what the embedded servers need: Java, jars, MongoDB. Done by every later command."""
+    from nocturne.console import say
+    from nocturne.settings import load_settings
+    from nocturne.stack.setup import set_up
+
+    set_up(load_settings(), say)
+
+
+@app.command()
+def up(as_json: Json = False) -> None:
+    """Start the embedded Kafka, MongoDB and Airflow, and wait until they are healthy."""
+    from nocturne.console import say
+    from nocturne.settings import load_settings
+    from nocturne.stack.stack import bring_up
+
+    bring_up(load_settings(), say)
+    show_status(as_json)
+
+
+@app.command()
+def down() -> None:
+    """Stop every process of the stack."""
+    from nocturne.settings import load_settings
+    from nocturne.stack.stack import bring_down
+
+    bring_down(load_settings())
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What runs, how it is, and where it is reached; exit code 1 if something is not healthy."""
+    if not show_status(as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="kafka, mongo, airflow-scheduler, …")] = "",
+    lines: Annotated[int, typer.Option("-n", min=1, help="Lines from the end.")] = 50,
+) -> None:
+    """Print the last lines of a server's log; without a name, of all."""
+    from nocturne.console import print_log
+    from nocturne.settings import load_settings
+    from nocturne.stack.logs import tail_logs
+
+    for file, text in tail_logs(load_settings().stack_dir, name, lines):
+        print_log(file, text)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run every test, on servers of its own beside what runs already. Takes pytest's arguments."""
+    from nocturne.settings import PROJECT
+
+    os.chdir(PROJECT)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *context.args])  # noqa: S606
+
+
+def show_status(as_json: bool) -> bool:
+    from dataclasses import asdict
+
+    from nocturne.console import print_json, print_status
+    from nocturne.settings import load_settings
+    from nocturne.stack.stack import find_services, read_status
+
+    found = read_status(find_services(load_settings()))
+    print_json(asdict(found)) if as_json else print_status(found)
+    return found.running and all(found.healthy.values())
