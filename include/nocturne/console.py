@@ -136,6 +136,37 @@ def print_versions(found: list[dict[str, Any]]) -> None:
         )
 
 
+def print_topics(found: list[dict[str, Any]]) -> None:
+    for topic in found:
+        out.print(
+            f"[bold]{escape(topic['name'])}[/]  {escape(topic['purpose'])}\n"
+            f"  {topic['partitions']} partitions, kept {topic['retention_days']} days,"
+            f" {topic['held']} offsets held, {topic['dead_letters_held']} of dead letters"
+        )
+        for group, lag in topic["lag"].items():
+            out.print(f"  {escape(group)} is {lag} behind")
+
+
+def print_ingest(topic: str, report: dict[str, Any]) -> None:
+    out.print(
+        f"{escape(topic)}: {report['read']} read, {report['changed']} changed something,"
+        f" {report['dead_letters']} became dead letters"
+    )
+
+
+def print_letters(topic: str, found: list[dict[str, Any]]) -> None:
+    for letter in found:
+        replayed = "  [green]replayed[/]" if letter["replayed"] else ""
+        out.print(
+            f"[bold]{escape(topic)}\\[{letter['partition']}] {letter['offset']}[/]"
+            f"  {escape(letter['rule'])}: {escape(letter['error'])}{replayed}\n"
+            f"  sent {to_text(letter['sent_at'])}, refused by {escape(letter['run_id'])}:"
+            f" {letter['bytes']} bytes, {escape(str(letter['begins']))}"
+        )
+    if not found:
+        out.print(f"No dead letters of {escape(topic)} wait.")
+
+
 def print_status(found: Status) -> None:
     for name, healthy in found.healthy.items():
         mark = "[green]healthy[/]" if healthy else "[red]down[/]"

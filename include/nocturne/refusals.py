@@ -35,11 +35,13 @@ def read_refusals(path: Path) -> list[Refusal]:
     return [Refusal(**json.loads(line)) for line in lines if line]
 
 
-def require_few(refused: int, total: int, limit: float, what: str) -> None:
+def require_few(
+    refused: int, total: int, limit: float, what: str, where: str = "the quarantine"
+) -> None:
     """Raise TooManyRefusals if more than the share `limit` of `total` things was refused."""
     if total and refused / total > limit:
         raise TooManyRefusals(
             f"{refused} of {total} {what} were refused ({refused / total:.0%}); the limit is"
-            f" {limit:.0%}. Look at the quarantine for the reasons, mend them, or raise"
+            f" {limit:.0%}. Look at {where} for the reasons, mend them, or raise"
             " NOCTURNE_MAX_REFUSED_SHARE."
         )

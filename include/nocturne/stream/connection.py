@@ -2,17 +2,19 @@
 
 import logging
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from nocturne.errors import BadInput, NocturneError, ServiceUnavailable
 
 log = logging.getLogger(__name__)
 KafkaConfig = Mapping[str, str | int | float | bool]
-CONSUMER_ONLY = ("group.id", "auto.offset.reset", "enable.auto.commit")
+CONSUMER_ONLY = ("group.id", "auto.offset.reset", "enable.auto.commit", "session.timeout.ms")
 REQUEST_SECONDS = 20
+COMPLAINT_SECONDS = 20
 # No retry mends these: a login or a right is missing, or offsets are not there any more.
 PERMANENT = {
     KafkaError._AUTHENTICATION,
@@ -26,6 +28,8 @@ PERMANENT = {
 OFFSETS_ARE_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 # How much is fetched ahead, over all partitions: the bound of a consumer's memory.
 PREFETCH_KILOBYTES = 32 * 1024
+# Of the levels of syslog.
+ONLY_CRITICAL = 2
 
 
 def brokers(config: KafkaConfig) -> str:
@@ -35,7 +39,28 @@ def brokers(config: KafkaConfig) -> str:
 def client_config(config: KafkaConfig) -> dict[str, Any]:
     """What producers and administrators understand of a connection: addresses and security."""
     common = {name: value for name, value in config.items() if name not in CONSUMER_ONLY}
-    return {**common, "logger": log}
+    return {"log_level": ONLY_CRITICAL, **common, "logger": log, "error_cb": Complaints()}
+
+
+class Complaints:
+    """What a client says of its connections, but not each of its many attempts to mend them."""
+
+    def __init__(self) -> None:
+        self.said_at: float | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        if self.said_at is None or monotonic() - self.said_at > COMPLAINT_SECONDS:
+            self.said_at = monotonic()
+            log.warning("Kafka: %s", error.str())
+
+
+def note_commit(error: KafkaError | None, _: list[TopicPartition]) -> None:
+    if error is not None and error.code() != KafkaError._NO_OFFSET:
+        log.info("Kafka: the group did not take the offsets: %s", error.str())
+
+
+def tuning_of(config: KafkaConfig) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name in CONSUMER_ONLY}
 
 
 def open_admin(config: KafkaConfig) -> AdminClient:
@@ -51,17 +76,19 @@ def open_consumer(config: KafkaConfig, group: str) -> Consumer:
     """
     return Consumer(
         {
-            **client_config(config),
-            "group.id": group,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "enable.partition.eof": True,
             "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
             # The default, a second, would starve a fast reader each time the queue was full.
             "fetch.queue.backoff.ms": 10,
             "session.timeout.ms": 10_000,
             # A topic that has grown is noticed this soon.
             "topic.metadata.refresh.interval.ms": 30_000,
+            **client_config(config),
+            **tuning_of(config),
+            "on_commit": note_commit,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
         }
     )
 

@@ -80,8 +80,6 @@ class DeadLetters:
         for item in poison:
             by_partition[position_of(item.message)[0]].append(item)
         for partition, items in by_partition.items():
-            for item in items:
-                log.warning("%s: dead letter, %s: %s", self.topic.name, item.rule, item.error)
             try:
                 self.writer_of(partition).write(items, self.run_id)
             except KafkaException as error:
@@ -123,6 +121,7 @@ class PartitionWriter:
                 new[identity] = item
         if not new:
             return
+        describe_poison(self.name, list(new.values()))
         with transaction(self.producer):
             for item in new.values():
                 self.send(item, run_id)
@@ -150,6 +149,18 @@ class PartitionWriter:
     def close(self) -> None:
         self.producer.purge()
         self.producer.close()
+
+
+def describe_poison(name: str, poison: list[Poison]) -> None:
+    first = poison[0]
+    log.warning(
+        "%s: %d more, the first from partition %d, offset %d, %s: %s",
+        name,
+        len(poison),
+        *position_of(first.message),
+        first.rule,
+        first.error[:ERROR_CHARACTERS],
+    )
 
 
 def open_transactional(config: KafkaConfig, transactional_id: str) -> Producer:

@@ -31,7 +31,7 @@ from nocturne.stream.checking import Checked, check_batch
 from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
 from nocturne.stream.dead_letters import DeadLetters
 from nocturne.stream.messages import Record
-from nocturne.stream.offsets import Extent, Progress, commit_offsets, measure_topic
+from nocturne.stream.offsets import Extent, GroupOffsets, Progress, measure_topic
 from nocturne.stream.pipeline import Pipeline
 from nocturne.stream.reading import Batch, read_group, read_ranges
 from nocturne.stream.topics import Topic
@@ -87,9 +87,13 @@ class Ingest:
             start = self.progress.recall(extent)
             report.offsets = {**start, **report.offsets}
             ranges = {part: (start[part], end) for part, end in ends.items()}
-            with self.consumer() as consumer, self.pipeline(consumer, extent, report) as pipeline:
-                for batch in read_ranges(consumer, self.topic.name, ranges):
-                    pipeline.put(batch)
+            with self.consumer() as consumer:
+                group = GroupOffsets(consumer, self.topic.name)
+                with self.pipeline(extent, report) as pipeline:
+                    for batch in read_ranges(consumer, self.topic.name, ranges):
+                        pipeline.put(batch)
+                        group.tell(report.offsets)
+                group.tell_last(report.offsets)
 
         self.keep_trying(read, report)
         self.require_few_refused(report)
@@ -101,7 +105,7 @@ class Ingest:
 
         def read() -> None:
             left = {part: (report.offsets[part], end) for part, (_, end) in ranges.items()}
-            with self.consumer() as consumer, self.pipeline(consumer, None, report) as pipeline:
+            with self.consumer() as consumer, self.pipeline(None, report) as pipeline:
                 for batch in read_ranges(consumer, self.topic.name, left):
                     pipeline.put(batch)
 
@@ -117,18 +121,24 @@ class Ingest:
         report = IngestReport()
         judged = IngestReport()
 
+        def start_at() -> dict[int, int]:
+            return self.progress.recall(self.measure())
+
         def read() -> None:
             extent = self.measure()
-            with self.consumer() as consumer, self.pipeline(consumer, extent, report) as pipeline:
+            with self.consumer() as consumer, self.pipeline(extent, report) as pipeline:
+                group = GroupOffsets(consumer, self.topic.name)
                 for batch in read_group(
-                    consumer,
-                    self.topic.name,
-                    lambda: self.progress.recall(self.measure()),
-                    pipeline.settle,
-                    stopped,
+                    consumer, self.topic.name, start_at, pipeline.settle, stopped
                 ):
-                    pipeline.put(batch)
+                    if batch.offsets:
+                        pipeline.put(batch)
+                    else:
+                        pipeline.settle()
+                    group.tell(report.offsets)
                     self.judge(report, judged)
+                pipeline.settle()
+                group.tell(report.offsets)
 
         self.keep_trying(read, report, stopped)
         return report
@@ -142,7 +152,11 @@ class Ingest:
 
     def require_few_refused(self, report: IngestReport) -> None:
         require_few(
-            report.dead_letters, report.read, self.max_refused_share, f"{self.topic.name} messages"
+            report.dead_letters,
+            report.read,
+            self.max_refused_share,
+            f"{self.topic.name} messages",
+            f"`./nocturne dead-letters {self.topic.name}`",
         )
 
     @property
@@ -162,7 +176,7 @@ class Ingest:
 
     @contextmanager
     def pipeline(
-        self, consumer: Consumer, extent: Extent | None, report: IngestReport
+        self, extent: Extent | None, report: IngestReport
     ) -> Iterator[Pipeline[Batch, Checked]]:
         """Check a batch while the one before is stored; without an extent offsets stay."""
         with DeadLetters(self.config, self.topic, self.run_id) as dead_letters:
@@ -172,7 +186,6 @@ class Ingest:
                 written = self.write(checked, dead_letters)
                 if extent is not None:
                     self.progress.remember(extent, checked.offsets)
-                    commit_offsets(consumer, self.topic.name, checked.offsets)
                 report.read += checked.read
                 report.changed += written.changed
                 report.dead_letters += len(checked.poison) + len(written.refused)

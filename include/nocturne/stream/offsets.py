@@ -20,12 +20,18 @@ from confluent_kafka.admin import (
 )
 from pymongo import UpdateOne
 from pymongo.database import Database
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from nocturne.errors import BadInput, NocturneError
 from nocturne.stream.connection import REQUEST_SECONDS, log
 
 Document = dict[str, Any]
 Offsets = Mapping[int, int]
+SETTLING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 # A group that is being followed takes no commits from others: the follower's own will come.
 FOLLOWED = {
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -48,6 +54,17 @@ class Extent:
     end: Offsets
 
 
+def is_settling(error: BaseException) -> bool:
+    """Has a topic just been made or moved, so that its brokers do not all know it yet?"""
+    return isinstance(error, KafkaException) and error.args[0].code() in SETTLING
+
+
+@retry(
+    retry=retry_if_exception(is_settling),
+    stop=stop_after_delay(REQUEST_SECONDS),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
 def measure_topic(admin: AdminClient, topic: str) -> Extent:
     """Raises NocturneError if there is no such topic, KafkaException if brokers do not answer."""
     request = admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_SECONDS)
@@ -158,14 +175,35 @@ class Progress:
         return f"{self.group}/{self.topic}/{'' if partition is None else partition}"
 
 
-def commit_offsets(consumer: Consumer, topic: str, offsets: Offsets) -> None:
-    """Tell Kafka too, for those who watch a group's lag; MongoDB's offsets are the ones we use."""
-    try:
-        consumer.commit(
-            offsets=[TopicPartition(topic, part, offset) for part, offset in offsets.items()],
-            asynchronous=False,
-        )
-    except KafkaException as error:
-        if error.args[0].code() not in FOLLOWED:
-            raise
-        log.info("%s: the group did not take the offsets: %s", topic, error.args[0].str())
+class GroupOffsets:
+    """Tells Kafka too how far a group is, for those who watch its lag.
+
+    MongoDB's offsets are the ones that we use.
+    """
+
+    def __init__(self, consumer: Consumer, topic: str) -> None:
+        self.consumer = consumer
+        self.topic = topic
+        self.told: dict[int, int] = {}
+
+    def tell(self, offsets: Offsets) -> None:
+        """Commit what has changed, without waiting: a rebalance could wait for us in turn."""
+        if parts := self.changed(dict(offsets)):
+            self.consumer.commit(offsets=parts, asynchronous=True)
+
+    def tell_last(self, offsets: Offsets) -> None:
+        """Commit everything and wait; for a consumer that is no member of the group."""
+        self.told = {}
+        if not (parts := self.changed(offsets)):
+            return
+        try:
+            self.consumer.commit(offsets=parts, asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() not in FOLLOWED:
+                raise
+            log.info("%s: the group did not take the offsets: %s", self.topic, error.args[0].str())
+
+    def changed(self, offsets: Offsets) -> list[TopicPartition]:
+        new = {part: offset for part, offset in offsets.items() if self.told.get(part) != offset}
+        self.told |= new
+        return [TopicPartition(self.topic, part, offset) for part, offset in new.items()]

@@ -1,0 +1,104 @@
+"""Feeding dead letters back to their topic, each once.
+
+How far that has gone is the committed offset of a group of its own. It advances in the transaction
+that sends the messages, so a replay that dies, or runs beside another, doubles none.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from nocturne.stream.connection import (
+    REQUEST_SECONDS,
+    KafkaConfig,
+    explain_failure,
+    open_admin,
+    open_consumer,
+)
+from nocturne.stream.dead_letters import (
+    TRANSACTION_SECONDS,
+    Letter,
+    open_transactional,
+    read_letters,
+    transaction,
+)
+from nocturne.stream.offsets import measure_topic
+from nocturne.stream.topics import Topic
+
+LETTERS_AT_ONCE = 500
+
+
+def list_letters(config: KafkaConfig, topic: Topic) -> Iterator[tuple[Letter, bool]]:
+    """Every letter of a topic, and whether it was fed back."""
+    with explaining(config, topic), open_replayer(config, topic) as consumer:
+        replayed = find_replayed(consumer, config, topic)
+        for letter in read_letters(config, topic.dead_letter):
+            yield letter, letter.position < replayed.get(letter.partition, 0)
+
+
+def replay_letters(config: KafkaConfig, topic: Topic) -> int:
+    """Send the messages of letters that wait to their topic again, as they were; how many.
+
+    They keep the time at which they were sent first, and with it their place among the records
+    of their id. Raises ServiceUnavailable or BadInput; what was not sent still waits then.
+    """
+    with explaining(config, topic), open_replayer(config, topic) as consumer:
+        # First the id, so that nobody else replays; then what is left.
+        producer = open_transactional(config, f"{topic.dead_letter}.replay")
+        try:
+            start = find_replayed(consumer, config, topic)
+            letters = read_letters(config, topic.dead_letter, start=start)
+            sent = 0
+            while some := list(islice(letters, LETTERS_AT_ONCE)):
+                send_back(producer, consumer, topic, some)
+                sent += len(some)
+        finally:
+            producer.purge()
+            producer.close()
+    return sent
+
+
+def send_back(producer: Producer, consumer: Consumer, topic: Topic, letters: list[Letter]) -> None:
+    with transaction(producer):
+        for letter in letters:
+            producer.produce(
+                topic.name,
+                letter.value,
+                letter.key,
+                timestamp=max(letter.sent_at_ms, 0),
+                headers=list(letter.headers),
+            )
+        done = {letter.partition: letter.position + 1 for letter in letters}
+        producer.send_offsets_to_transaction(
+            [TopicPartition(topic.dead_letter, part, offset) for part, offset in done.items()],
+            consumer.consumer_group_metadata(),
+            TRANSACTION_SECONDS,
+        )
+
+
+def find_replayed(consumer: Consumer, config: KafkaConfig, topic: Topic) -> dict[int, int]:
+    """By partition of the dead letters, the offset up to which they were fed back."""
+    extent = measure_topic(open_admin(config), topic.dead_letter)
+    parts = [TopicPartition(topic.dead_letter, part) for part in extent.first]
+    found = consumer.committed(parts, timeout=REQUEST_SECONDS)
+    return {part.partition: part.offset for part in found if part.offset >= 0}
+
+
+@contextmanager
+def open_replayer(config: KafkaConfig, topic: Topic) -> Iterator[Consumer]:
+    consumer = open_consumer(config, f"{topic.dead_letter}.replay")
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+@contextmanager
+def explaining(config: KafkaConfig, topic: Topic) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        doing = f"replaying {topic.dead_letter}"
+        raise explain_failure(error, config, doing) from error

@@ -1,0 +1,112 @@
+"""The commands about topics: what they hold, loading them, their dead letters."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from nocturne.errors import Misuse
+from nocturne.settings import Settings, load_settings
+from nocturne.stack.stack import find_services
+from nocturne.store.collections import connect
+from nocturne.stream.connection import KafkaConfig
+from nocturne.stream.ingest import Ingest
+from nocturne.stream.lag import TopicStatus, describe_topic
+from nocturne.stream.listens import ingest_listens
+from nocturne.stream.replay import list_letters
+from nocturne.stream.replay import replay_letters as replay
+from nocturne.stream.topics import TOPICS, TRACKS_FEATURES, USER_ACTIVITY, Topic, ensure_topics
+from nocturne.stream.tracks import ingest_tracks
+
+Document = dict[str, Any]
+SHOWN_BYTES = 200
+BY_HAND = "by-hand"
+
+
+def find_servers() -> Settings:
+    """The settings, with the addresses of this home's servers; raises Misuse without a Kafka."""
+    settings = find_services(load_settings())
+    if not settings.kafka_bootstrap:
+        raise Misuse(
+            "There is no Kafka yet: `./nocturne up` starts it, or set NOCTURNE_KAFKA_BOOTSTRAP."
+        )
+    return settings
+
+
+def find_topic(name: str) -> Topic:
+    by_name = {topic.name: topic for topic in TOPICS}
+    if name not in by_name:
+        raise Misuse(f"{name!r} is not a topic of Nocturne's: {', '.join(sorted(by_name))}.")
+    return by_name[name]
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    return {"bootstrap.servers": settings.kafka_bootstrap}
+
+
+def describe_all_topics(settings: Settings) -> list[TopicStatus]:
+    """Every topic of the declaration, created if it was missing."""
+    config = kafka_config(settings)
+    ensure_topics(config)
+    return [describe_topic(config, topic) for topic in TOPICS]
+
+
+@contextmanager
+def open_ingest(settings: Settings, topic: str) -> Iterator[Ingest]:
+    """The same ingest, with the same group, that the topic's DAG runs.
+
+    Raises Misuse if the topic is not one that becomes documents, or there is no MongoDB.
+    """
+    config, wanted = kafka_config(settings), find_topic(topic)
+    if not settings.mongo_uri:
+        raise Misuse(
+            "There is no MongoDB yet: `./nocturne up` starts it, or set NOCTURNE_MONGO_URI."
+        )
+    ensure_topics(config, (wanted,))
+    with connect(settings) as client:
+        yield INGESTS[topic](config, client[settings.mongo_database], settings)
+
+
+def describe_letters(settings: Settings, topic: str, everything: bool) -> list[dict[str, Any]]:
+    """The letters that wait, or all, with the beginning of what the message says."""
+    return [
+        {
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "rule": letter.rule,
+            "error": letter.error,
+            "run_id": letter.run_id,
+            "sent_at": datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC),
+            "key": show(letter.key),
+            "bytes": len(letter.value or b""),
+            "begins": show(letter.value),
+            "replayed": replayed,
+        }
+        for letter, replayed in list_letters(kafka_config(settings), find_topic(topic))
+        if everything or not replayed
+    ]
+
+
+def show(content: bytes | None) -> str | None:
+    return None if content is None else content[:SHOWN_BYTES].decode(errors="backslashreplace")
+
+
+def replay_letters(settings: Settings, topic: str) -> int:
+    return replay(kafka_config(settings), find_topic(topic))
+
+
+def open_tracks(config: KafkaConfig, database: Database[Document], settings: Settings) -> Ingest:
+    collection, share = settings.tracks_collection, settings.max_refused_share
+    return ingest_tracks(config, database, collection, BY_HAND, share)
+
+
+def open_listens(config: KafkaConfig, database: Database[Document], settings: Settings) -> Ingest:
+    return ingest_listens(config, database, BY_HAND, settings.max_refused_share)
+
+
+INGESTS: dict[str, Callable[[KafkaConfig, Database[Document], Settings], Ingest]] = {
+    TRACKS_FEATURES.name: open_tracks,
+    USER_ACTIVITY.name: open_listens,
+}
