@@ -177,3 +177,21 @@ def print_status(found: Status) -> None:
         )
     if not found.running:
         out.print("The stack is not running: `./nocturne up` starts it.")
+
+
+def print_bench(result: dict[str, Any], indent: str = "") -> None:
+    """Figures by name, groups of them indented."""
+    for name, value in result.items():
+        label = escape(str(name).replace("_", " "))
+        if isinstance(value, dict):
+            out.print(f"{indent}[bold]{label}[/]")
+            print_bench(value, indent + "  ")
+        else:
+            out.print(f"{indent}{label:<34} {escape(show_figure(value))}")
+
+
+def show_figure(value: object) -> str:
+    if isinstance(value, list):
+        return "  ".join(map(show_figure, value))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:,}" if is_number else to_text(value)

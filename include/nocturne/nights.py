@@ -8,6 +8,8 @@ from nocturne.errors import Misuse
 # 02:00 UTC: the day's listening is over on most of the planet's busiest clocks.
 NIGHTLY_CRON = "0 2 * * *"
 NIGHT_STARTS_AT = time(2, tzinfo=UTC)
+# Between two nights: what listeners did is stored this soon.
+LISTENING_CRON = "*/10 * * * *"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from nocturne.settings import PROJECT
 
 pytestmark = pytest.mark.dags
 
-DAGS = {"catalogue_export", "nightly_recommendations"}
+DAGS = {"catalogue_export", "listening_activity", "nightly_recommendations"}
 HEAVY = {
     *("librosa", "numba", "scipy", "soundfile", "sklearn", "kneed", "faiss"),
     *("numpy", "pandas", "pandera", "pyarrow"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nocturne.nights import NIGHTLY_CRON
+from nocturne.nights import LISTENING_CRON, NIGHTLY_CRON
 
 pytestmark = pytest.mark.dags
 
@@ -19,10 +19,12 @@ CHAINS = {
         "publish_version",
     ],
     "catalogue_export": ["choose_collection", "export_catalogue", "verify_export"],
+    "listening_activity": ["publish_activity", "load_listens"],
 }
 OF_OTHERS = {
     "nightly_recommendations": {"file://nocturne/library"},
     "catalogue_export": {"mongodb://mongo:27017/nocturne/tracks"},
+    "listening_activity": set(),
 }
 """What a DAG reads and does not write."""
 
@@ -99,6 +101,18 @@ def test_nights_begin_at_two_utc(parsed):
     assert NIGHTLY_CRON == "0 2 * * *"
 
 
+def test_listens_are_loaded_every_ten_minutes(parsed):
+    serialized = parsed["dags"]["listening_activity"]["serialized"]["dag"]["timetable"]
+    assert serialized["__type"].endswith(".CronDataIntervalTimetable")
+    assert serialized["__var"] == {"expression": "*/10 * * * *", "timezone": "UTC"}
+    assert LISTENING_CRON == "*/10 * * * *"
+
+
+@pytest.mark.parametrize("dag_id", ["listening_activity", "nightly_recommendations"])
+def test_a_schedule_begins_when_somebody_wants_it(parsed, dag_id):
+    assert parsed["dags"][dag_id]["serialized"]["dag"]["is_paused_upon_creation"] is True
+
+
 def test_the_export_runs_by_hand(parsed):
     serialized = parsed["dags"]["catalogue_export"]["serialized"]["dag"]["timetable"]
     assert serialized["__type"].endswith(".NullTimetable")
@@ -131,3 +145,15 @@ def test_parameters_of_the_export(parsed):
         "database": (None, ["null", "string"]),
         "collection": (None, ["null", "string"]),
     }
+
+
+def test_parameters_of_the_listening_run(parsed):
+    params = parsed["dags"]["listening_activity"]["params"]
+    assert {name: (param["value"], param["schema"]["type"]) for name, param in params.items()} == {
+        "activity_file": (None, ["null", "string"]),
+        "window_start": (None, ["null", "string"]),
+        "window_end": (None, ["null", "string"]),
+    }
+    for end in ("window_start", "window_end"):
+        assert params[end]["schema"]["format"] == "date-time"
+    assert all(param["schema"]["title"] for param in params.values())

@@ -44,10 +44,14 @@ def make_track(track_id, offset, features):
         "feature_set": FEATURE_SET,
         "audio_sha256": "ab" * 32,
         "content_sha256": f"content of {track_id}",
-        "as_of": NIGHT.end,
-        "sent_at": NIGHT.end,
         "run_id": "run-1",
-        "source": {"topic": "tracks.features", "partition": offset % 2, "offset": Int64(offset)},
+        "source": {
+            "as_of": NIGHT.end,
+            "sent_at": NIGHT.end,
+            "partition": offset % 2,
+            "offset": Int64(offset),
+            "topic": "tracks.features",
+        },
     }
 
 

@@ -1,13 +1,14 @@
+"""Every delivery is checked: what arrives, what does not, and what is said of it."""
+
 import random
-import uuid
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from streams import make_topic, read_messages
 
 from nocturne.errors import ServiceUnavailable
 from nocturne.stream import produce
 from nocturne.stream.produce import CheckedProducer
-from nocturne.stream.topics import Topic, ensure_topics
+from nocturne.stream.topics import Topic
 
 pytestmark = pytest.mark.integration
 
@@ -15,22 +16,11 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def topic(kafka):
     """A topic of the test's own that takes messages of up to 10,000 bytes."""
-    made = Topic(
-        f"test.{uuid.uuid4().hex}", "of one test", partitions=2, largest_message_bytes=10_000
-    )
-    ensure_topics(kafka, (made,))
-    return made
+    return make_topic(kafka, partitions=2, largest_message_bytes=10_000)
 
 
 def read_all(kafka, topic):
-    consumer = Consumer({**kafka, "group.id": "reader", "enable.auto.commit": False})
-    parts = [TopicPartition(topic.name, part, 0) for part in range(topic.partitions)]
-    ends = [consumer.get_watermark_offsets(part, timeout=20)[1] for part in parts]
-    consumer.assign(parts)
-    messages = consumer.consume(sum(ends), 20) if any(ends) else []
-    consumer.close()
-    assert len(messages) == sum(ends)
-    return messages
+    return read_messages(kafka, topic.name)
 
 
 def noise(size):
@@ -49,7 +39,7 @@ def test_every_message_is_delivered_once_with_key_value_and_headers(kafka, topic
     with CheckedProducer(kafka) as producer:
         for key, value in sent.items():
             producer.send(topic.name, key, value, [("run_id", b"run-1"), ("rule", b"none")])
-    assert (producer.delivered, producer.failures) == (1000, [])
+    assert (producer.delivered, producer.refused, producer.failures) == (1000, 0, [])
     messages = read_all(kafka, topic)
     assert len(messages) == 1000
     assert {message.key(): message.value() for message in messages} == sent
@@ -87,10 +77,25 @@ def test_a_message_that_no_topic_takes_is_counted_and_the_others_are_sent(kafka,
 
 
 def test_a_flush_in_between_raises_as_leaving_does(kafka, topic):
-    producer = CheckedProducer(kafka)
-    producer.send(topic.name, b"big", noise(produce.LARGEST_MESSAGE_BYTES + 1))
     with pytest.raises(ServiceUnavailable, match="1 messages"):
+        flush_early(kafka, topic, noise(produce.LARGEST_MESSAGE_BYTES + 1))
+    assert flush_early(kafka, topic, b"value").delivered == 2
+
+
+def flush_early(kafka, topic, value):
+    with CheckedProducer(kafka) as producer:
+        producer.send(topic.name, b"first", value)
         producer.flush()
+        assert (producer.delivered, producer.refused) == (1, 0)
+        producer.send(topic.name, b"second", value)
+    return producer
+
+
+def test_all_failures_are_counted_and_the_first_are_told(kafka, topic):
+    big = [(f"big-{number}".encode(), noise(10_500)) for number in range(5)]
+    with pytest.raises(ServiceUnavailable, match=r"5 messages were .*\(0 were\)") as caught:
+        send_all(kafka, topic, big)
+    assert str(caught.value).count("b'big-") == produce.SHOWN_ERRORS
 
 
 def test_an_error_in_the_block_is_not_hidden_by_the_producer(kafka, topic):

@@ -15,15 +15,16 @@ import bson
 from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 Document = dict[str, Any]
-DUPLICATE_KEY = 11000
 UNSTORABLE = (BSONError, OverflowError, UnicodeError)
 LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
-# What MongoDB says of one document, and would say again: BadValue, FailedToParse, NotExactValue,
-# DollarPrefixedFieldName, InvalidIdField, EmptyFieldName, ImmutableField, validation, too large.
-REFUSALS = {2, 9, 52, 53, 56, 66, 121, 10334, 17280}
+TOO_LARGE = 10334
+# What MongoDB says of one document, and would say again: BadValue, FailedToParse, Overflow (of
+# nesting), NotExactValue, DollarPrefixedFieldName, InvalidIdField, EmptyFieldName, ImmutableField,
+# validation, CannotIndexParallelArrays, DuplicateKey, too large as document, key or replacement.
+REFUSALS = {2, 9, 15, 52, 53, 56, 66, 121, 171, 11000, TOO_LARGE, 17280, 17419}
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,26 @@ def write_records(
     A record that MongoDB refuses for itself is in the answer and does not keep the others out.
     Raises PyMongoError for every other failure; writing all of them again is safe then.
     """
-    chosen = choose_by_id(records, rule)
+    written = Written()
+    left = list(records)
+    while left:
+        now = write_storable(collection, choose_by_id(left, rule), rule)
+        written.changed += now.changed
+        written.refused += now.refused
+        # Where the one that should stay is refused, the others of its id come to count.
+        refused = {record["_id"]: record for record, _ in now.refused}
+        left = [item for item in left if refused.get(item["_id"], item) is not item]
+    return written
+
+
+def write_storable(collection: Collection[Document], chosen: list[Document], rule: Rule) -> Written:
+    """Write records of different ids; those that cannot be a document are refused."""
     try:
         return write_chosen(collection, chosen, rule)
-    except UNSTORABLE:
-        # The driver gives up a whole batch for one that BSON cannot hold.
+    except (*UNSTORABLE, OperationFailure) as error:
+        if isinstance(error, OperationFailure) and error.code != TOO_LARGE:
+            raise
+        # Driver or server give up a whole batch for one that BSON cannot hold.
         reasons = [why_unstorable(record) for record in chosen]
     pairs = list(zip(chosen, reasons, strict=True))
     written = write_chosen(collection, [record for record, why in pairs if not why], rule)
@@ -75,9 +91,7 @@ def write_chosen(collection: Collection[Document], chosen: list[Document], rule:
     replacements = [replace_if(record, rule) for record in present]
     overtaken = write_bulk(collection, [*inserts, *replacements], [*missing, *present], written)
     # Somebody else has inserted these since we looked.
-    replacements = [replace_if(record, rule) for record in overtaken]
-    for record in write_bulk(collection, replacements, overtaken, written):
-        written.refused.append((record, "a unique index has its key for another document"))
+    write_bulk(collection, [replace_if(record, rule) for record in overtaken], overtaken, written)
     return written
 
 
@@ -111,7 +125,7 @@ def write_bulk(
     records: list[Document],
     written: Written,
 ) -> list[Document]:
-    """Write unordered and note what came of it; the records that collided with a stored key."""
+    """Write unordered and note what came of it; the records whose id somebody else inserted."""
     if not operations:
         return []
     collided = []
@@ -121,12 +135,11 @@ def write_bulk(
     except BulkWriteError as error:
         result = error.details
         failures = result["writeErrors"]
-        known = {*REFUSALS, DUPLICATE_KEY}
-        if result["writeConcernErrors"] or any(each["code"] not in known for each in failures):
+        if result["writeConcernErrors"] or any(each["code"] not in REFUSALS for each in failures):
             raise
         for each in failures:
             record = records[each["index"]]
-            if each["code"] == DUPLICATE_KEY:
+            if each.get("keyPattern") == {"_id": 1}:
                 collided.append(record)
             else:
                 written.refused.append((record, each["errmsg"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson.int64 import Int64
@@ -32,6 +32,8 @@ SETTLING = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
+# Kafka takes no message that comes from further in the future.
+CLOCKS_DIFFER = timedelta(hours=1)
 # A group that is being followed takes no commits from others: the follower's own will come.
 FOLLOWED = {
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -88,7 +90,11 @@ def measure_topic(admin: AdminClient, topic: str) -> Extent:
 def find_window(
     admin: AdminClient, extent: Extent, start: datetime, end: datetime
 ) -> dict[int, tuple[int, int]]:
-    """By partition the range of offsets whose records were sent in [start, end)."""
+    """By partition a range of offsets that holds every record that was sent in [start, end).
+
+    Clocks differ: a record may stand behind one that was sent later, so each range goes on for
+    CLOCKS_DIFFER beyond the end.
+    """
     parts = [TopicPartition(extent.topic, part) for part in extent.end]
 
     def first_since(moment: datetime) -> dict[int, int]:
@@ -97,7 +103,7 @@ def find_window(
         # Kafka says -1 where nothing was sent since.
         return {part: extent.end[part] if at < 0 else at for part, at in found.items()}
 
-    starts, ends = first_since(start), first_since(end)
+    starts, ends = first_since(start), first_since(end + CLOCKS_DIFFER)
     return {part: (starts[part], ends[part]) for part in starts}
 
 

@@ -74,11 +74,14 @@ def ensure_topics(config: KafkaConfig, topics: tuple[Topic, ...] = TOPICS) -> No
     admin = open_admin(config)
     wanted = {name: topic for topic in topics for name in topic.configs()}
     present = list_partitions(admin, config)
-    if missing := wanted.keys() - present.keys():
-        create_topics(admin, config, {name: wanted[name] for name in missing})
-        # Somebody else may have made them meanwhile, with other partitions.
-        present = list_partitions(admin, config)
-    grow_topics(admin, config, wanted, present)
+    # A dead-letter topic follows its topic, whoever made that grow.
+    counts = {
+        name: max(topic.partitions, present.get(topic.name, 0)) for name, topic in wanted.items()
+    }
+    missing = wanted.keys() - present.keys()
+    create_topics(admin, config, {name: (wanted[name], counts[name]) for name in missing})
+    small = {name: count for name, count in counts.items() if present.get(name, count) < count}
+    grow_topics(admin, config, small)
     alter_limits(admin, config, {name: wanted[name] for name in wanted.keys() - missing})
 
 
@@ -91,36 +94,32 @@ def list_partitions(admin: AdminClient, config: KafkaConfig) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in found.items()}
 
 
-def create_topics(admin: AdminClient, config: KafkaConfig, wanted: dict[str, Topic]) -> None:
+def create_topics(
+    admin: AdminClient, config: KafkaConfig, wanted: dict[str, tuple[Topic, int]]
+) -> None:
     """-1 leaves the replication to the brokers' default."""
     new = [
-        NewTopic(name, topic.partitions, -1, config=topic.configs()[name])
-        for name, topic in wanted.items()
+        NewTopic(name, partitions, -1, config=topic.configs()[name])
+        for name, (topic, partitions) in wanted.items()
     ]
-    timeouts: dict[str, Any] = {
-        "operation_timeout": CREATE_SECONDS,
-        "request_timeout": CREATE_SECONDS,
-    }
-    settle(
-        admin.create_topics(new, **timeouts).items(),
-        config,
-        "creating topic",
-        KafkaError.TOPIC_ALREADY_EXISTS,
-    )
+    if new:
+        settle(
+            admin.create_topics(new, **timeouts()).items(),
+            config,
+            "creating topic",
+            KafkaError.TOPIC_ALREADY_EXISTS,
+        )
 
 
-def grow_topics(
-    admin: AdminClient, config: KafkaConfig, wanted: dict[str, Topic], present: dict[str, int]
-) -> None:
-    """A dead-letter topic has at least the partitions of its topic, whoever made that grow."""
-    needed = {
-        name: max(topic.partitions, present.get(topic.name, 0)) for name, topic in wanted.items()
-    }
-    growing = [
-        NewPartitions(name, count) for name, count in needed.items() if present[name] < count
-    ]
+def timeouts() -> dict[str, Any]:
+    return {"operation_timeout": CREATE_SECONDS, "request_timeout": CREATE_SECONDS}
+
+
+def grow_topics(admin: AdminClient, config: KafkaConfig, counts: dict[str, int]) -> None:
+    growing = [NewPartitions(name, count) for name, count in counts.items()]
     if growing:
-        settle(admin.create_partitions(growing).items(), config, "adding partitions to topic")
+        asked = admin.create_partitions(growing, **timeouts())
+        settle(asked.items(), config, "adding partitions to topic")
 
 
 def alter_limits(admin: AdminClient, config: KafkaConfig, wanted: dict[str, Topic]) -> None:

@@ -43,7 +43,7 @@ def fake_java(folder: Path, body: str) -> Path:
 
 def test_the_lock_pins_every_jar_by_its_hash():
     jars = read_lock()
-    assert {jar.jar_set for jar in jars} == {"kafka", "spark"}
+    assert {jar.jar_set for jar in jars} == {"kafka", "spark", "streaming"}
     assert all(re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in jars)
     places = [(jar.jar_set, jar.file_name) for jar in jars]
     assert len(set(places)) == len(places)
@@ -54,11 +54,12 @@ def test_the_lock_holds_the_versions_that_fit_together():
     assert found["org.apache.kafka", "kafka_2.13"] == "4.2.0"
     assert found["org.mongodb.spark", "mongo-spark-connector_2.13"] == "10.5.0"
     assert found["io.openlineage", "openlineage-spark_2.13"] == "1.53.0"
+    assert found["org.apache.spark", "spark-sql-kafka-0-10_2.13"] == "4.0.0"
 
 
 def test_no_jar_of_spark_is_one_that_pyspark_ships():
     shipped = {jar.name.rpartition("-")[0] for jar in (pyspark_folder() / "jars").glob("*.jar")}
-    ours = {jar.module for jar in read_lock() if jar.jar_set == "spark"}
+    ours = {jar.module for jar in read_lock() if jar.jar_set in ("spark", "streaming")}
     assert not ours & shipped
 
 
@@ -119,7 +120,9 @@ def test_the_jars_of_this_environment_are_complete_and_need_no_ivy(home):
     set_up(settings, print)
     ensure_jars(settings.runtime, NO_JAVA)
     assert all(
-        path.is_file() for name in ("kafka", "spark") for path in jar_paths(settings.runtime, name)
+        path.is_file()
+        for name in ("kafka", "spark", "streaming")
+        for path in jar_paths(settings.runtime, name)
     )
 
 

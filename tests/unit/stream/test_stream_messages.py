@@ -1,11 +1,18 @@
+"""The contract of a track: what keeps it, what breaks it, and the document that comes of it."""
+
 import json
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta, timezone
 
 import bson
 import pytest
+from bson.codec_options import CodecOptions
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nocturne.stream.messages import TrackFeatures
+from nocturne.store.hashes import hash_track
+from nocturne.stream.messages import Record, TrackFeatures
 
 GOOD = {
     "schema": 1,
@@ -17,8 +24,7 @@ GOOD = {
     "feature_set": "fma518-v1-22050",
     "features": [0.5] * 518,
 }
-SENT_AT = datetime(2026, 11, 20, 3, tzinfo=UTC)
-SOURCE = {"topic": "tracks.features", "partition": 1, "offset": 7}
+AS_MONGODB = CodecOptions(tz_aware=True)
 
 
 def parse(**changes):
@@ -26,24 +32,43 @@ def parse(**changes):
 
 
 def test_a_good_message_becomes_its_document():
-    document = parse().to_document(SENT_AT, SOURCE)
+    document = parse().to_document()
     assert document == {
         "_id": "2",
         "metadata": GOOD["metadata"],
         "audio_sha256": GOOD["audio_sha256"],
         "feature_set": "fma518-v1-22050",
         "features": GOOD["features"],
-        "content_sha256": document["content_sha256"],
-        "as_of": datetime(2026, 11, 20, 2, tzinfo=UTC),
-        "sent_at": SENT_AT,
+        "content_sha256": hash_track(parse().content()),
         "run_id": "scheduled__2026-11-19",
-        "source": SOURCE,
     }
+
+
+def test_the_key_keeps_the_records_of_a_track_in_order():
+    assert parse(track_id="é/1").key() == "é/1"
+
+
+def test_the_day_of_a_track_comes_before_the_time_of_sending():
+    assert parse().precedence() == {"as_of": datetime(2026, 11, 20, 2, tzinfo=UTC)}
+
+
+def test_a_contract_says_key_and_document():
+    class Half(Record):
+        def key(self):
+            return ""
+
+    with pytest.raises(TypeError, match="to_document"):
+        Half(schema=1)
 
 
 def test_a_message_survives_its_own_json():
     message = parse()
     assert TrackFeatures.model_validate_json(message.model_dump_json(by_alias=True)) == message
+
+
+def test_what_is_stored_is_what_was_sent():
+    document = parse().to_document() | {"source": parse().precedence()}
+    assert bson.decode(bson.encode(document), AS_MONGODB) == document
 
 
 @pytest.mark.parametrize(
@@ -56,9 +81,7 @@ def test_a_message_survives_its_own_json():
     ],
 )
 def test_what_a_track_is_does_not_depend_on_how_it_came(changes):
-    other = parse(**changes).to_document(datetime.now(UTC), {"offset": 8})
-    mine = parse().to_document(SENT_AT, SOURCE)
-    assert other["content_sha256"] == mine["content_sha256"]
+    assert parse(**changes).content_sha256() == parse().content_sha256()
 
 
 @pytest.mark.parametrize(
@@ -72,8 +95,29 @@ def test_what_a_track_is_does_not_depend_on_how_it_came(changes):
     ],
 )
 def test_any_change_of_content_changes_the_hash(changes):
-    other = parse(**changes).to_document(SENT_AT, SOURCE)
-    assert other["content_sha256"] != parse().to_document(SENT_AT, SOURCE)["content_sha256"]
+    assert parse(**changes).content_sha256() != parse().content_sha256()
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, width=64).filter(math.isfinite)
+    | st.text(st.characters(codec="utf-8"))
+)
+
+
+@settings(deadline=None)
+@given(
+    metadata=st.dictionaries(st.sampled_from("abc"), scalars | st.lists(scalars, max_size=3)),
+    feature=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_who_sends_a_track_and_who_stores_it_find_the_same_hash(metadata, feature):
+    """The sender makes it of Python's values, the ingest of the message's JSON."""
+    changes = {"metadata": metadata, "features": [feature] * 518}
+    sent = TrackFeatures(**GOOD | changes)
+    received = TrackFeatures.model_validate_json(sent.model_dump_json(by_alias=True))
+    assert received.content_sha256() == sent.content_sha256()
 
 
 def test_whole_numbers_among_the_features_become_doubles():
@@ -84,6 +128,18 @@ def test_whole_numbers_among_the_features_become_doubles():
 def test_moments_of_other_zones_become_utc():
     assert parse(as_of="2026-11-20T04:00:00+02:00").as_of == datetime(2026, 11, 20, 2, tzinfo=UTC)
     assert parse(as_of="2026-11-20T04:00:00+02:00").as_of.tzinfo is UTC
+
+
+years = {"min_value": datetime(1, 1, 2), "max_value": datetime(9999, 12, 30)}  # noqa: DTZ001
+zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@settings(deadline=None)
+@given(moment=st.datetimes(**years, timezones=zones))
+def test_every_moment_comes_back_from_mongodb_to_the_millisecond(moment):
+    as_of = parse(as_of=moment.isoformat()).as_of
+    assert bson.decode(bson.encode({"as_of": as_of}), AS_MONGODB) == {"as_of": as_of}
+    assert timedelta(0) <= moment - as_of < timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +153,7 @@ def test_moments_of_other_zones_become_utc():
         ({"as_of": "yesterday"}, "as_of"),
         ({"as_of": "2026-11-20T02:00:00"}, "as_of"),
         ({"as_of": "0001-01-01T00:00:00+14:00"}, "as_of"),
+        ({"as_of": "9999-12-31T23:59:59-01:00"}, "as_of"),
         ({"audio_sha256": "AB" * 32}, "audio_sha256"),
         ({"audio_sha256": "ab" * 31}, "audio_sha256"),
         ({"audio_sha256": "ab" * 32 + "\n"}, "audio_sha256"),
@@ -142,8 +199,14 @@ def test_metadata_that_mongodb_would_not_take_is_refused(metadata):
     ],
 )
 def test_all_metadata_that_keeps_the_contract_can_be_stored(metadata):
-    document = parse(metadata=metadata).to_document(SENT_AT, SOURCE)
+    document = parse(metadata=metadata).to_document()
     assert bson.decode(bson.encode(document))["metadata"] == metadata
+
+
+def test_a_whole_number_of_more_than_eight_bytes_is_stored_as_a_double():
+    metadata = parse(metadata={"most": 2**63, "least": [-(2**63) - 1]}).metadata
+    assert metadata == {"most": 2.0**63, "least": [-(2.0**63)]}
+    assert type(metadata["most"]) is float
 
 
 @pytest.mark.parametrize("missing", sorted(GOOD))

@@ -153,7 +153,7 @@ def test_the_same_tracks_give_the_same_content_again(catalogue, features):
 
     def hashes(run_id):
         return [
-            message.to_document(AS_OF, {})["content_sha256"]
+            message.content_sha256()
             for message in make_messages(tracks, AS_OF, run_id, FEATURE_SET)
         ]
 
