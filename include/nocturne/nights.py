@@ -43,3 +43,12 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise Misuse(f"{text!r} is not a day; write it as 2026-11-19.") from error
+
+
+def parse_moment(text: str) -> datetime:
+    """A moment without a zone is UTC. Raises Misuse if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Misuse(f"{text!r} is not a moment; write it as 2026-11-19T08:00:00Z.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,11 +1,11 @@
 """The steps of the listening run: the product's functions, given a run's settings and servers."""
 
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nocturne.errors import BadInput
+from nocturne.nights import parse_moment
 from nocturne.sample.library import locate_library
 from nocturne.settings import Settings, load_settings
 from nocturne.stream.listens import Window, load_listens, publish_activity
@@ -56,15 +56,6 @@ def choose_window(params: Summary, dag_run: Any) -> Window | None:
     if dag_run.run_type != BACKFILL:
         return None
     return Window(as_datetime(dag_run.data_interval_start), as_datetime(dag_run.data_interval_end))
-
-
-def parse_moment(text: str) -> datetime:
-    """A moment without a zone is UTC. Raises BadInput if it is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"{text!r} is not a moment; write it as 2026-11-19T08:00:00Z.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def load(window: Window | None, run_id: str) -> Summary:

@@ -88,7 +88,6 @@ def test_tasks_that_begin_together_do_not_disturb_each_other(kafka, admin):
     wait_for_partitions(admin, topic, 3, 3)
 
 
-@pytest.mark.xfail(strict=True, reason="INVALID_PARTITIONS is not taken for done")
 def test_a_topic_that_somebody_else_grows_meanwhile_has_grown(kafka, admin, monkeypatch):
     def grow_late(*arguments):
         monkeypatch.undo()

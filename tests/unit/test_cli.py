@@ -8,12 +8,13 @@ from typing import NamedTuple
 import pytest
 
 from nocturne import cli
-from nocturne.cli import app, main, parse_moment, start
+from nocturne.cli import app, main, start
 from nocturne.errors import BadInput, Misuse, NocturneError, ServiceUnavailable, TooManyRefusals
+from nocturne.nights import parse_moment
 
 COMMANDS = {
     "setup", "up", "down", "status", "logs", "run", "backfill", "recommend", "versions",
-    "rollback", "live-at", "features", "test",
+    "rollback", "live-at", "features", "test", "topics", "ingest", "dead-letters", "bench",
 }  # fmt: skip
 """Of DESIGN's table, what exists by now."""
 
@@ -46,7 +47,8 @@ def nocturne(capsys):
 def registered() -> dict[str, str]:
     return {
         command.name or command.callback.__name__: command.callback.__doc__
-        for command in app.registered_commands
+        for group in app.registered_groups
+        for command in group.typer_instance.registered_commands
     }
 
 
@@ -102,6 +104,12 @@ def test_without_arguments_help_is_shown(nocturne):
         (["rollback"], "no MongoDB yet"),
         (["recommend", "--track", "2"], "no MongoDB yet"),
         (["features"], "'files'"),
+        (["topics"], "no Kafka yet"),
+        (["ingest", "user_activity"], "no Kafka yet"),
+        (["dead-letters", "user_activity", "--replay"], "no Kafka yet"),
+        (["ingest"], "'topic'"),
+        (["bench", "dancing"], "no bench 'dancing'; there are: faults, ingest"),
+        (["bench", "ingest", "--records", "10"], "--records"),
     ],
 )
 def test_misuse_exits_with_2_and_says_on_stderr_what_is_wrong(nocturne, new_home, arguments, words):

@@ -12,12 +12,14 @@ app = typer.Typer()
 @app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="ingest or faults.")],
-    records: Annotated[int, typer.Option(min=1000, help="0: the bench's own number.")] = 0,
+    records: Annotated[
+        int | None, typer.Option(min=1000, help="How many; default: the bench's own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure one part beside its peers, on servers of its own."""
     from nocturne.bench.benches import run_bench
     from nocturne.console import print_bench, print_json, say
 
-    result = run_bench(name, records, say)
+    result = run_bench(name, records or 0, say)
     print_json(result) if as_json else print_bench(result)

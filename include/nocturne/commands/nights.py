@@ -1,6 +1,5 @@
 """Commands about nights, and what they published."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,6 +92,7 @@ def live_at(
 ) -> None:
     """Which version was live at a moment."""
     from nocturne.console import out, print_json
+    from nocturne.nights import parse_moment
     from nocturne.store.versions import live_at as find_live
 
     moment = parse_moment(time)
@@ -117,14 +117,6 @@ def features(
     print_json(described)
     if any("rule" in item for item in described):
         raise NocturneError("Some files gave no features; their rule and reason are in the output.")
-
-
-def parse_moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Misuse(f"{text!r} is not a moment; write it as 2026-11-19T08:00:00Z.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def show_run(result: dict[str, Any], as_json: bool) -> None:

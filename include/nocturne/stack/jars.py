@@ -55,22 +55,36 @@ def ensure_jars(runtime: Path, java: Path) -> None:
     if complete and stamp.is_file() and stamp.read_text("utf-8") == wanted:
         return
     for jar_set in sorted({jar.jar_set for jar in jars}):
-        fetch_set(runtime, java, jar_set, [jar for jar in jars if jar.jar_set == jar_set])
+        complete_set(runtime, java, jar_set, [jar for jar in jars if jar.jar_set == jar_set])
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def fetch_set(runtime: Path, java: Path, jar_set: str, jars: list[Jar]) -> None:
+def complete_set(runtime: Path, java: Path, jar_set: str, jars: list[Jar]) -> None:
+    """Fetch what is missing or not what is pinned; a jar that is right may be in use."""
     target = runtime / jar_set
     target.mkdir(parents=True, exist_ok=True)
-    request = runtime / f"{jar_set}.ivy.xml"
-    request.write_text(describe_dependencies(jar_set, jars), encoding="utf-8")
+    for stray in set(target.glob("*.jar")) - {target / jar.file_name for jar in jars}:
+        stray.unlink()
+    if lacking := [jar for jar in jars if hash_file(target / jar.file_name) != jar.sha256]:
+        fetch_jars(runtime, java, target, lacking)
+
+
+def fetch_jars(runtime: Path, java: Path, target: Path, jars: list[Jar]) -> None:
+    request = runtime / f"{target.name}.ivy.xml"
+    request.write_text(describe_dependencies(target.name, jars), encoding="utf-8")
     run_ivy(runtime, java, request, target)
     # Kept after a failure only: it would give a jar that is refused below again and again.
     shutil.rmtree(runtime / "ivy-cache", ignore_errors=True)
     for jar in jars:
         check_jar(target / jar.file_name, jar)
-    for stray in set(target.glob("*.jar")) - {target / jar.file_name for jar in jars}:
-        stray.unlink()
+
+
+def hash_file(path: Path) -> str | None:
+    """SHA-256 of a file, or None if there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def describe_dependencies(jar_set: str, jars: list[Jar]) -> str:
@@ -112,8 +126,7 @@ def run_ivy(runtime: Path, java: Path, request: Path, target: Path) -> None:
 def check_jar(path: Path, jar: Jar) -> None:
     if not path.is_file():
         raise ServiceUnavailable(f"Maven Central did not give {jar.file_name}; try again.")
-    with path.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
+    found = hash_file(path)
     if found != jar.sha256:
         path.unlink()
         raise BadInput(

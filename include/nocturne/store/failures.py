@@ -1,5 +1,7 @@
 """What MongoDB's failures mean."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo.collection import Collection
@@ -10,6 +12,15 @@ from nocturne.errors import BadInput, NocturneError, ServiceUnavailable
 # Unauthorized, AuthenticationFailed, and what Atlas says for both.
 REFUSED_LOGINS = {13, 18, 8000}
 SHOWN_CHARACTERS = 500
+
+
+@contextmanager
+def explaining(collection: Collection[Any]) -> Iterator[None]:
+    """MongoDB's failures as ours, naming the server and the collection."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise explain_failure(error, collection) from error
 
 
 def explain_failure(error: PyMongoError, collection: Collection[Any]) -> NocturneError:

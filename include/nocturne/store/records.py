@@ -142,9 +142,15 @@ def write_bulk(
             if each.get("keyPattern") == {"_id": 1}:
                 collided.append(record)
             else:
-                written.refused.append((record, each["errmsg"]))
+                written.refused.append((record, describe_refusal(each)))
     written.changed += result["nInserted"] + result["nModified"]
     return collided
+
+
+def describe_refusal(failure: Mapping[str, Any]) -> str:
+    """What MongoDB says of a document; of one that the validator refuses, which rule it broke."""
+    details = failure.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied")
+    return f"{failure['errmsg']}: {details}" if details else str(failure["errmsg"])
 
 
 def why_unstorable(record: Document) -> str:

@@ -59,12 +59,16 @@ def check_message(topic: Topic, contract: type[Record], message: Message) -> Doc
     key = message.key()
     if key != record.key().encode():
         return Poison(message, "key", f"key {key!r}, body {record.key()!r}")
+    try:
+        sent_at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return Poison(message, "timestamp", f"sent at {message.timestamp()[1]} ms, in no year")
     partition, offset = position_of(message)
     document = record.to_document()
     # When and where the record was sent: the order of these fields orders the records of an id.
     document["source"] = {
         **record.precedence(),
-        "sent_at": datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
+        "sent_at": sent_at,
         "partition": partition,
         "offset": offset,
         "topic": topic.name,

@@ -1,7 +1,8 @@
 """How Kafka clients are configured for a connection, and what their failures mean."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -91,6 +92,15 @@ def open_consumer(config: KafkaConfig, group: str) -> Consumer:
             "enable.partition.eof": True,
         }
     )
+
+
+@contextmanager
+def explaining(config: KafkaConfig, doing: str) -> Iterator[None]:
+    """Kafka's failures as ours, naming the brokers and what was going on."""
+    try:
+        yield
+    except KafkaException as error:
+        raise explain_failure(error, config, doing) from error
 
 
 def explain_failure(error: KafkaException, config: KafkaConfig, doing: str) -> NocturneError:

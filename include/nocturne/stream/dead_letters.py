@@ -7,6 +7,7 @@ it, and reads which letters are there. So no crash, replay or second consumer do
 
 import hashlib
 import logging
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -147,8 +148,7 @@ class PartitionWriter:
         )
 
     def close(self) -> None:
-        self.producer.purge()
-        self.producer.close()
+        close_producer(self.producer)
 
 
 def describe_poison(name: str, poison: list[Poison]) -> None:
@@ -178,6 +178,16 @@ def open_transactional(config: KafkaConfig, transactional_id: str) -> Producer:
     )
     producer.init_transactions(TRANSACTION_SECONDS)
     return producer
+
+
+def close_producer(producer: Producer) -> None:
+    """What it has not committed is ended by whoever takes its id, so it need not say that it
+    could not: after a failure the warning would hide it.
+    """
+    producer.purge()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        producer.close()
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from threading import Event
 from time import monotonic
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer
 from pymongo.collection import Collection
-from pymongo.errors import PyMongoError
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -28,7 +27,7 @@ from nocturne.refusals import require_few
 from nocturne.store import failures
 from nocturne.store.records import Rule, Written, write_records
 from nocturne.stream.checking import Checked, check_batch
-from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
+from nocturne.stream.connection import KafkaConfig, explaining, open_admin, open_consumer
 from nocturne.stream.dead_letters import DeadLetters
 from nocturne.stream.messages import Record
 from nocturne.stream.offsets import Extent, GroupOffsets, Progress, measure_topic
@@ -232,9 +231,6 @@ class Ingest:
 
     def explaining(self, read: Callable[[], None]) -> None:
         """Failures of the servers' clients as ours, naming host, topic and collection."""
-        try:
+        doing = f"reading {self.topic.name}"
+        with explaining(self.config, doing), failures.explaining(self.collection):
             read()
-        except KafkaException as error:
-            raise explain_failure(error, self.config, f"reading {self.topic.name}") from error
-        except PyMongoError as error:
-            raise failures.explain_failure(error, self.collection) from error

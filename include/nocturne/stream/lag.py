@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from nocturne.stream.connection import (
     REQUEST_SECONDS,
     KafkaConfig,
-    explain_failure,
+    explaining,
     open_admin,
 )
 from nocturne.stream.offsets import Extent, measure_topic
@@ -35,7 +35,7 @@ class TopicStatus:
 def describe_topic(config: KafkaConfig, topic: Topic) -> TopicStatus:
     """Raises ServiceUnavailable or BadInput naming the brokers."""
     admin = open_admin(config)
-    try:
+    with explaining(config, f"describing {topic.name}"):
         extent = measure_topic(admin, topic.name)
         return TopicStatus(
             name=topic.name,
@@ -46,8 +46,6 @@ def describe_topic(config: KafkaConfig, topic: Topic) -> TopicStatus:
             lag=measure_lags(admin, extent),
             dead_letters_held=count_held(measure_topic(admin, topic.dead_letter)),
         )
-    except KafkaException as error:
-        raise explain_failure(error, config, f"describing {topic.name}") from error
 
 
 def count_held(extent: Extent) -> int:

@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from nocturne.stream.connection import (
     REQUEST_SECONDS,
     KafkaConfig,
-    explain_failure,
+    explaining,
     open_admin,
     open_consumer,
 )
 from nocturne.stream.dead_letters import (
     TRANSACTION_SECONDS,
     Letter,
+    close_producer,
     open_transactional,
     read_letters,
     transaction,
@@ -32,7 +33,7 @@ LETTERS_AT_ONCE = 500
 
 def list_letters(config: KafkaConfig, topic: Topic) -> Iterator[tuple[Letter, bool]]:
     """Every letter of a topic, and whether it was fed back."""
-    with explaining(config, topic), open_replayer(config, topic) as consumer:
+    with open_replayer(config, topic) as consumer:
         replayed = find_replayed(consumer, config, topic)
         for letter in read_letters(config, topic.dead_letter):
             yield letter, letter.position < replayed.get(letter.partition, 0)
@@ -44,7 +45,7 @@ def replay_letters(config: KafkaConfig, topic: Topic) -> int:
     They keep the time at which they were sent first, and with it their place among the records
     of their id. Raises ServiceUnavailable or BadInput; what was not sent still waits then.
     """
-    with explaining(config, topic), open_replayer(config, topic) as consumer:
+    with open_replayer(config, topic) as consumer:
         # First the id, so that nobody else replays; then what is left.
         producer = open_transactional(config, f"{topic.dead_letter}.replay")
         try:
@@ -55,8 +56,7 @@ def replay_letters(config: KafkaConfig, topic: Topic) -> int:
                 send_back(producer, consumer, topic, some)
                 sent += len(some)
         finally:
-            producer.purge()
-            producer.close()
+            close_producer(producer)
     return sent
 
 
@@ -88,17 +88,9 @@ def find_replayed(consumer: Consumer, config: KafkaConfig, topic: Topic) -> dict
 
 @contextmanager
 def open_replayer(config: KafkaConfig, topic: Topic) -> Iterator[Consumer]:
-    consumer = open_consumer(config, f"{topic.dead_letter}.replay")
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-@contextmanager
-def explaining(config: KafkaConfig, topic: Topic) -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        doing = f"replaying {topic.dead_letter}"
-        raise explain_failure(error, config, doing) from error
+    with explaining(config, f"replaying {topic.dead_letter}"):
+        consumer = open_consumer(config, f"{topic.dead_letter}.replay")
+        try:
+            yield consumer
+        finally:
+            consumer.close()

@@ -119,7 +119,7 @@ def grow_topics(admin: AdminClient, config: KafkaConfig, counts: dict[str, int])
     growing = [NewPartitions(name, count) for name, count in counts.items()]
     if growing:
         asked = admin.create_partitions(growing, **timeouts())
-        settle(asked.items(), config, "adding partitions to topic")
+        settle(asked.items(), config, "adding partitions to topic", KafkaError.INVALID_PARTITIONS)
 
 
 def alter_limits(admin: AdminClient, config: KafkaConfig, wanted: dict[str, Topic]) -> None:

@@ -10,9 +10,10 @@ import pandas as pd
 from pymongo.database import Database
 
 from nocturne.refusals import Refusal
+from nocturne.store import failures
 from nocturne.store.collections import ensure_collections
 from nocturne.store.records import NEWEST
-from nocturne.stream.connection import KafkaConfig, open_admin
+from nocturne.stream.connection import KafkaConfig, explaining, open_admin
 from nocturne.stream.ingest import Ingest
 from nocturne.stream.messages import TrackFeatures
 from nocturne.stream.offsets import Progress, measure_topic
@@ -100,12 +101,14 @@ def find_stored(
     Empty while the topic holds tracks that are not stored yet: what they say would come to stand
     after what is sent now.
     """
+    tracks = database[collection]
     progress = Progress(database, name_group(database, collection), TRACKS_FEATURES.name)
-    if has_unread(config, progress):
-        return {}
-    chosen = {"source.as_of": as_of}
-    found = database[collection].find(chosen, {"content_sha256": 1})
-    return {track["_id"]: track["content_sha256"] for track in found}
+    ensure_topics(config, (TRACKS_FEATURES,))
+    with explaining(config, f"reading {progress.topic}"), failures.explaining(tracks):
+        if has_unread(config, progress):
+            return {}
+        found = tracks.find({"source.as_of": as_of}, {"content_sha256": 1})
+        return {track["_id"]: track["content_sha256"] for track in found}
 
 
 def has_unread(config: KafkaConfig, progress: Progress) -> bool:
