@@ -237,7 +237,7 @@ def test_a_topic_made_anew_has_letters_of_its_own(kafka, topic, database, tracks
     """Offsets begin again, but the bytes differ."""
     send(kafka, topic, (b"1", b"poison"))
     [old] = read_messages(kafka, topic.name)
-    other = make_topic(kafka)
+    other = make_topic(kafka, partitions=1)
     send(kafka, other, (b"1", b"other"))
     [new] = read_messages(kafka, other.name)
     assert (old.partition(), old.offset()) == (new.partition(), new.offset())

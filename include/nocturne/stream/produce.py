@@ -13,12 +13,15 @@ DELIVERY_SECONDS = 120
 # The topics have limits of their own, which brokers enforce; this is only to be above them all.
 LARGEST_MESSAGE_BYTES = 10_000_000
 SHOWN_ERRORS = 3
+# Librdkafka asks for the id that makes it idempotent at once, and then every half second: with a
+# connection by then, the first message need not wait for the second time.
+CONNECT_SECONDS = 0.05
 Header = tuple[str, bytes | None]
 
 
 def open_producer(config: KafkaConfig, changes: dict[str, Any]) -> Producer:
     """A producer that neither loses, doubles nor reorders what it sends."""
-    return Producer(
+    producer = Producer(
         {
             **client_config(config),
             "enable.idempotence": True,
@@ -28,6 +31,8 @@ def open_producer(config: KafkaConfig, changes: dict[str, Any]) -> Producer:
             **changes,
         }
     )
+    producer.poll(CONNECT_SECONDS)
+    return producer
 
 
 class CheckedProducer:
