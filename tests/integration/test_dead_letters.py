@@ -59,12 +59,6 @@ def topic(kafka):
     return make_topic(kafka, partitions=1)
 
 
-@pytest.fixture
-def tracks(database):
-    ensure_collections(database)
-    return database["tracks"]
-
-
 def send_poison(kafka, topic):
     send(kafka, topic, *((key, value) for _, key, value in POISON))
 

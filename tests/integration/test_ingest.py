@@ -1,5 +1,8 @@
 """Bounded ingest on a real broker and database: ranges, offsets, crashes, what is not there."""
 
+import os
+import signal
+import threading
 import time
 import uuid
 
@@ -29,6 +32,7 @@ from streams import (
 )
 
 from nocturne.errors import BadInput, NocturneError, ServiceUnavailable, TooManyRefusals
+from nocturne.stack.supervise import Supervisor
 from nocturne.store import records
 from nocturne.store.collections import connect, ensure_collections
 from nocturne.stream import connection, ingest, offsets, reading
@@ -44,17 +48,6 @@ pytestmark = pytest.mark.integration
 def small_batches(monkeypatch):
     monkeypatch.setattr(reading, "BATCH", 10)
     monkeypatch.setattr(reading, "POLL_SECONDS", 0.2)
-
-
-@pytest.fixture
-def topic(kafka):
-    return make_topic(kafka)
-
-
-@pytest.fixture
-def tracks(database):
-    ensure_collections(database)
-    return database["tracks"]
 
 
 @pytest.fixture
@@ -407,6 +400,38 @@ def test_a_primary_that_steps_down_is_waited_for(kafka, topic, database, tracks,
     monkeypatch.setattr(ingest, "write_records", write)
     report = run_ingest(kafka, topic, database)
     assert (report.read, tracks.count_documents({})) == (35, 35)
+
+
+def test_servers_that_hang_for_a_while_are_waited_for(
+    kafka, topic, database, tracks, stack, monkeypatch
+):
+    """Both stop answering in the middle, as if the network had paused."""
+    send_tracks(kafka, topic, ids(35))
+    states = Supervisor(stack.stack_dir).processes()
+    servers = [state.pid for state in states if state.name.endswith(("kafka", "mongo"))]
+    assert len(servers) == 2
+    paused = []
+
+    def write(*arguments):
+        if not paused:
+            for pid in servers:
+                os.kill(pid, signal.SIGSTOP)
+            paused.append(threading.Timer(4, resume))
+            paused[0].start()
+        return records.write_records(*arguments)
+
+    def resume():
+        for pid in servers:
+            os.kill(pid, signal.SIGCONT)
+
+    monkeypatch.setattr(ingest, "write_records", write)
+    try:
+        report = run_ingest(kafka, topic, database)
+    finally:
+        resume()
+    paused[0].join()
+    assert (report.read, tracks.count_documents({})) == (35, 35)
+    assert remembered(database, topic) == committed(kafka, topic) == report.offsets
 
 
 def test_a_topic_that_does_not_exist_is_named(kafka, database, monkeypatch):

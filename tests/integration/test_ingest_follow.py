@@ -10,7 +10,6 @@ from streams import (
     hash_stored,
     ids,
     make_ingest,
-    make_topic,
     measure,
     read_dead_letters,
     remembered,
@@ -20,7 +19,6 @@ from streams import (
 )
 
 from nocturne.errors import TooManyRefusals
-from nocturne.store.collections import ensure_collections
 from nocturne.stream import ingest, reading
 from nocturne.stream.topics import Topic, ensure_topics
 
@@ -32,17 +30,6 @@ QUICK = {"session.timeout.ms": 6000, "topic.metadata.refresh.interval.ms": 500}
 def quick(monkeypatch):
     monkeypatch.setattr(reading, "BATCH", 20)
     monkeypatch.setattr(reading, "POLL_SECONDS", 0.1)
-
-
-@pytest.fixture
-def topic(kafka):
-    return make_topic(kafka)
-
-
-@pytest.fixture
-def tracks(database):
-    ensure_collections(database)
-    return database["tracks"]
 
 
 class Follower(threading.Thread):

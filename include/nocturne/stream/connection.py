@@ -90,6 +90,8 @@ def open_consumer(config: KafkaConfig, group: str) -> Consumer:
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
+            # A rebalance takes and gives all partitions: `read_group` counts on it.
+            "partition.assignment.strategy": "range",
         }
     )
 
