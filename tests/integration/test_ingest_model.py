@@ -11,7 +11,7 @@ from nocturne.stream.offsets import GroupOffsets, Progress
 
 pytestmark = pytest.mark.integration
 EXAMPLES = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TRACKS = st.integers(0, 4)
 RECORDS = st.fixed_dictionaries(

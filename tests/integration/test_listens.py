@@ -134,8 +134,12 @@ def test_the_first_stays_even_if_it_is_read_last(kafka, topic, database):
 
 
 @pytest.fixture
-def three_intervals(kafka, topic, database):
-    """Six listens, two of each ten minutes from 10:00 on; both ends of the second hold one."""
+def three_intervals(kafka, topic, database, monkeypatch):
+    """Six listens, two of each ten minutes from 10:00 on; both ends of the second hold one.
+
+    Clocks agree here, so that a window ends where it says.
+    """
+    monkeypatch.setattr(offsets, "CLOCKS_DIFFER", timedelta(0))
     users = [f"listener-{number:02}" for number in range(6)]
     pauses = [0, TEN_MINUTES.seconds - 1, TEN_MINUTES.seconds, 1199, 1200, 1799]
     sent = [
@@ -164,6 +168,17 @@ def test_a_window_restores_what_was_sent_in_it_and_nothing_else(kafka, database,
     assert load(kafka, database, Window(EARLIER, LATER))["replayed"].items() >= counts(6, 2).items()
     assert read_bytes(database) == before
     assert read_offsets(database) == progress
+
+
+def test_a_clock_that_is_ahead_hides_nothing_from_a_window(kafka, topic, database):
+    """A record that seems to come from later stands before those of the window."""
+    ahead = (TEN_O_CLOCK + timedelta(minutes=50), make_event("ahead"))
+    inside = [(TEN_O_CLOCK + timedelta(minutes=1), make_event(name)) for name in "abc"]
+    send(kafka, topic, ahead, *inside)
+    load(kafka, database)
+    database["listens"].delete_many({})
+    load(kafka, database, Window(TEN_O_CLOCK, TEN_O_CLOCK + TEN_MINUTES))
+    assert {listen["_id"] for listen in database["listens"].find()} >= {"a", "b", "c"}
 
 
 def test_a_window_read_again_changes_nothing(kafka, database, three_intervals):
