@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import uuid
 
 from bson.codec_options import CodecOptions
@@ -149,3 +150,10 @@ def delete_records(kafka, topic, before):
     client = admin(kafka)  # it must live as long as its requests
     for deletion in client.delete_records(parts).values():
         deletion.result(20)
+
+
+def wait_until(is_so, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to be so in time"
+        time.sleep(0.05)

@@ -4,19 +4,23 @@ import random
 from dataclasses import replace
 
 import pytest
+from confluent_kafka.cimpl import NewPartitions
 from streams import (
+    admin,
     delete_records,
     hash_stored,
     ids,
     make_ingest,
     make_topic,
     make_value,
+    measure,
     read_dead_letters,
     read_messages,
     remembered,
     run_ingest,
     send,
     send_tracks,
+    wait_until,
 )
 
 from nocturne.errors import NocturneError, ServiceUnavailable
@@ -25,7 +29,7 @@ from nocturne.stream import dead_letters, ingest, offsets, reading, replay
 from nocturne.stream.dead_letters import DeadLetters, PartitionWriter, Poison
 from nocturne.stream.offsets import Progress
 from nocturne.stream.replay import list_letters, replay_letters
-from nocturne.stream.topics import Topic
+from nocturne.stream.topics import Topic, ensure_topics
 
 pytestmark = pytest.mark.integration
 POISON = [
@@ -253,6 +257,20 @@ def test_offsets_stay_where_poison_could_not_be_set_aside(kafka, topic, database
     with pytest.raises(NocturneError, match=f"no Kafka topic {nowhere.dead_letter}"):
         run_ingest(kafka, renamed, database)
     assert set(remembered(database, topic).values()) == {None}
+    assert run_ingest(kafka, topic, database).dead_letters == 1
+
+
+def test_a_topic_that_grew_without_its_letters_says_so(kafka, topic, database, tracks):
+    """Others may let it grow; `ensure_topics` then does the same for its letters."""
+    client = admin(kafka)
+    [grown] = client.create_partitions([NewPartitions(topic.name, 2)]).values()
+    grown.result(20)
+    wait_until(lambda: len(measure(kafka, topic.name).end) == 2)
+    send(kafka, topic, (b"1", b"poison"), partition=1)
+    with pytest.raises(NocturneError, match=f"{topic.dead_letter} has no partition 1.*nocturne to"):
+        run_ingest(kafka, topic, database)
+    ensure_topics(kafka, (topic,))
+    wait_until(lambda: len(measure(kafka, topic.dead_letter).end) == 2)
     assert run_ingest(kafka, topic, database).dead_letters == 1
 
 

@@ -1,7 +1,6 @@
 """Following a topic: what comes is stored, partitions are shared, it ends when asked."""
 
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -16,10 +15,12 @@ from streams import (
     run_ingest,
     send,
     send_tracks,
+    wait_until,
 )
 
-from nocturne.errors import TooManyRefusals
+from nocturne.errors import ServiceUnavailable, TooManyRefusals
 from nocturne.stream import ingest, reading
+from nocturne.stream.offsets import Progress
 from nocturne.stream.topics import Topic, ensure_topics
 
 pytestmark = pytest.mark.integration
@@ -65,13 +66,6 @@ def following(kafka, topic, database, count=1, **changes):
     finally:
         for follower in followers:
             follower.end()
-
-
-def wait_until(is_so, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come to be so in time"
-        time.sleep(0.05)
 
 
 def has(tracks, count):
@@ -141,6 +135,25 @@ def test_a_bounded_run_beside_a_follower_of_its_group_harms_nothing(kafka, topic
             run_ingest(kafka, topic, database)
         wait_until(has(tracks, 60))
     assert remembered(database, topic) == dict(measure(kafka, topic.name).end)
+
+
+def test_a_failure_that_passes_does_not_end_it(kafka, topic, database, tracks, monkeypatch):
+    """However long nothing has come before."""
+    monkeypatch.setattr(ingest, "PATIENCE_SECONDS", 0)
+    failures = [ServiceUnavailable("the primary has stepped down")] * 2
+
+    def remember(self, extent, offsets):
+        if failures:
+            raise failures.pop()
+        remember_really(self, extent, offsets)
+
+    remember_really = Progress.remember
+    monkeypatch.setattr(Progress, "remember", remember)
+    with following(kafka, topic, database) as [follower]:
+        send_tracks(kafka, topic, ids(30))
+        wait_until(lambda: remembered(database, topic) == dict(measure(kafka, topic.name).end))
+    assert (follower.error, failures) == (None, [])
+    assert tracks.count_documents({}) == 30
 
 
 def test_too_much_poison_ends_it(kafka, topic, database, tracks, monkeypatch):

@@ -17,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
 
+from nocturne.errors import NocturneError
 from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
 from nocturne.stream.offsets import measure_topic
 from nocturne.stream.produce import Header, open_producer
@@ -137,7 +138,8 @@ class PartitionWriter:
             poison.error[:ERROR_CHARACTERS],
             run_id,
         )
-        ours = [(name, str(value).encode()) for name, value in zip(HEADERS, values, strict=True)]
+        texts = [str(value).encode(errors="backslashreplace") for value in values]
+        ours = list(zip(HEADERS, texts, strict=True))
         self.producer.produce(
             self.name,
             message.value(),
@@ -225,6 +227,11 @@ def read_letters(
 ) -> Iterator[Letter]:
     """The letters of a dead-letter topic, of all or some partitions, from the first or `start`."""
     extent = measure_topic(open_admin(config), name)
+    if missing := (partitions or set()) - extent.first.keys():
+        raise NocturneError(
+            f"{name} has no partition {min(missing)}: its topic has grown and it has not."
+            " `./nocturne topics` lets it grow too."
+        )
     ranges = {
         part: (max(first, (start or {}).get(part, first)), extent.end[part])
         for part, first in extent.first.items()

@@ -5,6 +5,7 @@ that changes nothing. The same code reads to the end that a topic has now, or fo
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,10 +60,11 @@ class IngestReport:
 class Ingest:
     """How one topic becomes the documents of one collection.
 
-    `group` names who reads: its offsets are its own. Every method raises ServiceUnavailable if a
-    server is away for longer than PATIENCE_SECONDS, BadInput if a login is refused or retention
-    has removed what was not read, and TooManyRefusals if too many messages broke the contract:
-    they are dead letters then, and the good ones are stored.
+    `group` names who reads: its offsets are its own. Every method raises BadInput if a login is
+    refused or retention has removed what was not read, and TooManyRefusals if too many messages
+    broke the contract: they are dead letters then, and the good ones are stored. A server that is
+    away is waited for, by a follower for good, by the others for PATIENCE_SECONDS: then they raise
+    ServiceUnavailable.
     """
 
     config: KafkaConfig
@@ -206,15 +208,19 @@ class Ingest:
     def keep_trying(
         self, read: Callable[[], None], report: IngestReport, stopped: Event | None = None
     ) -> None:
-        """Read again after every failure that may pass, until there was no progress for long."""
+        """Read again after every failure that may pass, until there was no progress for long.
+
+        What can be stopped goes on until it is.
+        """
         moved = (report.offsets.copy(), monotonic())
+        patience = PATIENCE_SECONDS if stopped is None else math.inf
         stopped = stopped or Event()
 
         def has_waited_enough(_: RetryCallState) -> bool:
             nonlocal moved
             if report.offsets != moved[0]:
                 moved = (report.offsets.copy(), monotonic())
-            return stopped.is_set() or monotonic() - moved[1] > PATIENCE_SECONDS
+            return stopped.is_set() or monotonic() - moved[1] > patience
 
         def say(state: RetryCallState) -> None:
             failure = state.outcome and state.outcome.exception()
