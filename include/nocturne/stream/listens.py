@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from pydantic import ValidationError
 from pymongo.database import Database
@@ -19,7 +19,7 @@ from nocturne.stream.checking import describe_breach
 from nocturne.stream.connection import (
     REQUEST_SECONDS,
     KafkaConfig,
-    explain_failure,
+    explaining,
     open_admin,
 )
 from nocturne.stream.ingest import Ingest, IngestReport, Ranges
@@ -140,13 +140,10 @@ def replay_window(ingest: Ingest, window: Window) -> Document:
 def locate_window(config: KafkaConfig, window: Window) -> tuple[Ranges, datetime | None]:
     """The offsets of a window, and since when the topic is whole."""
     admin = open_admin(config)
-    try:
+    with explaining(config, f"looking for a window of {USER_ACTIVITY.name}"):
         extent = measure_topic(admin, USER_ACTIVITY.name)
         ranges = find_window(admin, extent, window.start, window.end)
         return ranges, find_kept_since(admin, extent)
-    except KafkaException as error:
-        doing = f"looking for a window of {USER_ACTIVITY.name}"
-        raise explain_failure(error, config, doing) from error
 
 
 def find_kept_since(admin: AdminClient, extent: Extent) -> datetime | None:
