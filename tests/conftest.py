@@ -7,14 +7,12 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from nocturne.settings import PROJECT, Settings
-from nocturne.stack.passwords import write_private
-from nocturne.stack.ports import Ports, find_free_port
+from nocturne.stack.ports import allot_other_ports
 
 REAL_DATA = Path(os.environ.get("NOCTURNE_REAL_DATA", PROJECT.parent / "shared" / "data"))
 FOREIGN = ("NOCTURNE_", "AIRFLOW")
@@ -51,11 +49,8 @@ def home() -> Iterator[Path]:
 
 def allot_test_ports(home: Path) -> None:
     """Free ports for a home, so that a stack that runs on the usual ones is not in the way."""
-    chosen: dict[str, int] = {}
-    for name in asdict(Ports()):
-        chosen[name] = find_free_port(set(chosen.values()))
     (home / "stack").mkdir(parents=True, exist_ok=True)
-    write_private(home / "stack" / "ports.json", str(chosen).replace("'", '"'))
+    allot_other_ports(home / "stack")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from nocturne.errors import Misuse
 from nocturne.settings import Settings, load_settings
 from nocturne.stack.stack import find_services
 from nocturne.store.collections import connect
-from nocturne.stream.connection import KafkaConfig
+from nocturne.stream.connection import KafkaConfig, kafka_config
 from nocturne.stream.ingest import Ingest
 from nocturne.stream.lag import TopicStatus, describe_topic
 from nocturne.stream.listens import ingest_listens
@@ -40,10 +40,6 @@ def find_topic(name: str) -> Topic:
     if name not in by_name:
         raise Misuse(f"{name!r} is not a topic of Nocturne's: {', '.join(sorted(by_name))}.")
     return by_name[name]
-
-
-def kafka_config(settings: Settings) -> KafkaConfig:
-    return {"bootstrap.servers": settings.kafka_bootstrap}
 
 
 def describe_all_topics(settings: Settings) -> list[TopicStatus]:

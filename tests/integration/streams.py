@@ -1,15 +1,13 @@
 """What the tests of streams share: topics of their own, sending, and reading everything back."""
 
-import hashlib
 import json
 import time
 import uuid
 
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from nocturne.bench.fault_verdict import hash_collection
 from nocturne.store.records import NEWEST
 from nocturne.stream.connection import open_consumer
 from nocturne.stream.ingest import Ingest
@@ -85,12 +83,7 @@ def run_ingest(kafka, topic, database, **changes):
 
 
 def hash_stored(database, collection="tracks"):
-    """A hash of every byte of every document."""
-    raw = database[collection].with_options(CodecOptions(document_class=RawBSONDocument))
-    found = hashlib.sha256()
-    for document in raw.find().sort("_id"):
-        found.update(document.raw)
-    return found.hexdigest()
+    return hash_collection(database[collection])
 
 
 def read_messages(kafka, name, isolation="read_committed"):

@@ -26,9 +26,9 @@ GROUP = "fault-bench"
 SESSION_MS = 6000
 
 
-def fault_topic(name: str, partitions: int) -> Topic:
+def fault_topic(name: str) -> Topic:
     """Its limit is small, so that a long message is poison."""
-    return Topic(name, "of the fault bench", partitions, largest_message_bytes=5000)
+    return Topic(name, "of the fault bench", largest_message_bytes=5000)
 
 
 def fault_ingest(config: KafkaConfig, database: Database[Document], topic: Topic) -> Ingest:
@@ -50,7 +50,7 @@ def main(kafka: str, mongo: str, database: str, topic: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     client: MongoClient[Document] = connect(Settings(mongo_uri=mongo))
     with client:
-        ingest = fault_ingest({"bootstrap.servers": kafka}, client[database], fault_topic(topic, 1))
+        ingest = fault_ingest({"bootstrap.servers": kafka}, client[database], fault_topic(topic))
         report = ingest.follow(stopped)
     logging.getLogger(__name__).info("stopped: %s", json.dumps(asdict(report)))
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +48,7 @@ def expect(config: KafkaConfig, topic: Topic, events: Mapping[bytes, str]) -> Ex
     ranges = {part: (first, extent.end[part]) for part, first in extent.first.items()}
     first_sent: dict[str, tuple[int, int, int]] = {}
     poison, records = set(), 0
-    consumer = open_consumer(config, "fault-bench-verdict")
-    try:
+    with closing(open_consumer(config, "fault-bench-verdict")) as consumer:
         for batch in read_ranges(consumer, topic.name, ranges):
             records += len(batch.messages)
             for message in batch.messages:
@@ -60,8 +60,6 @@ def expect(config: KafkaConfig, topic: Topic, events: Mapping[bytes, str]) -> Ex
                     continue
                 sent = (message.timestamp()[1], *place)
                 first_sent[event_id] = min(first_sent.get(event_id, sent), sent)
-    finally:
-        consumer.close()
     return Expected({name: sent[1:] for name, sent in first_sent.items()}, poison, records)
 
 

@@ -22,7 +22,7 @@ from nocturne.errors import ServiceUnavailable
 from nocturne.settings import Settings
 from nocturne.stack.supervise import Supervisor
 from nocturne.store.collections import connect, ensure_collections
-from nocturne.stream.connection import KafkaConfig, open_admin
+from nocturne.stream.connection import KafkaConfig, kafka_config, open_admin
 from nocturne.stream.listens import LISTENS
 from nocturne.stream.offsets import Progress, measure_topic
 from nocturne.stream.produce import CheckedProducer
@@ -77,7 +77,7 @@ def cause_faults(
     last record was sent.
     """
     name = f"faults.{uuid.uuid4().hex[:8]}"
-    config: KafkaConfig = {"bootstrap.servers": settings.kafka_bootstrap}
+    config = kafka_config(settings)
     create(config, name, PARTITIONS)
     ensure_collections(database)
     begun = time.monotonic()
@@ -90,13 +90,13 @@ def cause_faults(
         say(f"{time.monotonic() - begun:5.1f} s: all sent, waiting until all is read")
         wait_until_read(config, database, name)
     seconds = time.monotonic() - begun
-    grown = fault_topic(name, GROWN_PARTITIONS)
-    expected = expect(config, grown, events)
+    topic = fault_topic(name)
+    expected = expect(config, topic, events)
     after_faults = hash_collection(database[LISTENS])
     say("replaying everything from offset 0")
     database["offsets"].delete_many({})
-    replayed = fault_ingest(config, database, grown).run()
-    verdict = judge(config, grown, database[LISTENS], expected)
+    replayed = fault_ingest(config, database, topic).run()
+    verdict = judge(config, topic, database[LISTENS], expected)
     return {
         "records": expected.records,
         "lost": verdict.lost,
@@ -196,8 +196,7 @@ def wait_until_read(config: KafkaConfig, database: Database[Document], topic: st
     progress = Progress(database, GROUP, topic)
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
-        extent = measure_topic(open_admin(config), topic)
-        if progress.recall(extent) == dict(extent.end):
+        if progress.is_at_end(measure_topic(open_admin(config), topic)):
             return
         time.sleep(0.5)
     raise ServiceUnavailable(f"{topic} was not read to its end in {CATCH_UP_SECONDS} s.")

@@ -11,7 +11,7 @@ from pymongo.collection import Collection as Stored
 from pymongo.database import Database
 
 from nocturne.errors import NocturneError
-from nocturne.store.collections import Collection, describe_source
+from nocturne.store.collections import Collection, describe_source, describe_vector
 from nocturne.stream.connection import KafkaConfig
 from nocturne.stream.messages import Finite, Identifier, Long, Moment, Real, Record
 from nocturne.stream.produce import CheckedProducer
@@ -22,16 +22,14 @@ DOUBLES = 56
 SEED = 20261120
 AS_OF = datetime(2026, 11, 20, 2, tzinfo=UTC)
 GENRES = ("Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International")
-FEATURES = {
-    "bsonType": "array",
-    "minItems": DOUBLES,
-    "maxItems": DOUBLES,
-    "items": {"bsonType": "double"},
-}
 TEXTS = ("_id", "run_id", "title", "artist_name", "album_title", "genre", "audio_sha256")
 DECLARED = Collection(
     "flat_tracks",
-    {**dict.fromkeys(TEXTS, "string"), "features": FEATURES, "source": describe_source("as_of")},
+    {
+        **dict.fromkeys(TEXTS, "string"),
+        "features": describe_vector(DOUBLES),
+        "source": describe_source("as_of"),
+    },
 )
 
 

@@ -13,6 +13,7 @@ from nocturne.stack.jars import jar_paths, pyspark_folder
 from nocturne.stack.java import ensure_java
 from nocturne.stack.stack import settings_environment
 from nocturne.store.collections import connect
+from nocturne.stream.connection import kafka_config
 
 SPARK_BATCHES = 4
 """The first pays for Spark's compilers; the fastest of the others is Spark when it is warm."""
@@ -55,7 +56,7 @@ class Trials:
         topic = f"{self.name}.{records}"
         if records not in self.filled:
             self.say(f"sending {records} records to Kafka")
-            produce_messages({"bootstrap.servers": self.settings.kafka_bootstrap}, topic, records)
+            produce_messages(kafka_config(self.settings), topic, records)
             self.filled.add(records)
         return topic
 

@@ -30,7 +30,7 @@ from nocturne.errors import ServiceUnavailable
 from nocturne.settings import load_settings
 from nocturne.store.collections import connect
 from nocturne.store.records import NEWEST
-from nocturne.stream.connection import KafkaConfig
+from nocturne.stream.connection import KafkaConfig, kafka_config
 from nocturne.stream.ingest import Ingest
 
 Document = dict[str, Any]
@@ -132,8 +132,7 @@ def main(way: str, topic: str, database: str, records: str) -> None:
     settings = load_settings()
     with connect(settings) as client:
         collection = make_empty(client[database], validated=way == "ours")
-        config = {"bootstrap.servers": settings.kafka_bootstrap}
-        seconds = WAYS[way](Trial(config, topic, collection, int(records)))
+        seconds = WAYS[way](Trial(kafka_config(settings), topic, collection, int(records)))
         require_whole(collection, int(records))
     sys.stdout.write(json.dumps({"records": int(records), "seconds": seconds}))
 

@@ -52,6 +52,18 @@ def allot_ports(stack_dir: Path) -> Ports:
     chosen: dict[str, int] = {}
     for name, usual in asdict(Ports()).items():
         chosen[name] = usual if is_free(usual) else find_free_port(set(chosen.values()))
+    return write_ports(stack_dir, chosen)
+
+
+def allot_other_ports(stack_dir: Path) -> Ports:
+    """Free ports for a new home that must not take the known ones from a user's own stack."""
+    chosen: dict[str, int] = {}
+    for name in asdict(Ports()):
+        chosen[name] = find_free_port(set(chosen.values()))
+    return write_ports(stack_dir, chosen)
+
+
+def write_ports(stack_dir: Path, chosen: dict[str, int]) -> Ports:
     ports = Ports(**chosen)
     (stack_dir / "ports.json").write_text(json.dumps(asdict(ports), indent=2), encoding="utf-8")
     return ports

@@ -33,19 +33,13 @@ class Collection:
 
 def declare_collections(tracks: str = "tracks") -> list[Collection]:
     """Every collection of the music pipeline; `tracks` is what the settings call that one."""
-    features = {
-        "bsonType": "array",
-        "minItems": FEATURES_PER_TRACK,
-        "maxItems": FEATURES_PER_TRACK,
-        "items": {"bsonType": "double"},
-    }
     return [
         Collection(
             tracks,
             {
                 "_id": "string",
                 "metadata": "object",
-                "features": features,
+                "features": describe_vector(FEATURES_PER_TRACK),
                 "feature_set": "string",
                 "audio_sha256": "string",
                 "content_sha256": "string",
@@ -86,6 +80,12 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
         ),
         Collection("live", {}, [[("at", DESCENDING)]]),
     ]  # fmt: skip
+
+
+def describe_vector(length: int) -> Document:
+    """The schema of an array of so many doubles."""
+    doubles = {"bsonType": "double"}
+    return {"bsonType": "array", "minItems": length, "maxItems": length, "items": doubles}
 
 
 def describe_source(*before: str) -> Document:

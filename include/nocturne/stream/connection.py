@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from nocturne.errors import BadInput, NocturneError, ServiceUnavailable
+from nocturne.settings import Settings
 
 log = logging.getLogger(__name__)
 KafkaConfig = Mapping[str, str | int | float | bool]
@@ -31,6 +32,11 @@ OFFSETS_ARE_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANG
 PREFETCH_KILOBYTES = 32 * 1024
 # Of the levels of syslog.
 ONLY_CRITICAL = 2
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    """The connection to the brokers that the settings name."""
+    return {"bootstrap.servers": settings.kafka_bootstrap}
 
 
 def brokers(config: KafkaConfig) -> str:

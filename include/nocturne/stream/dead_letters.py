@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -237,14 +237,10 @@ def read_letters(
         for part, first in extent.first.items()
         if partitions is None or part in partitions
     }
-    consumer = open_consumer(config, f"{name}.reader")
-    try:
+    with closing(open_consumer(config, f"{name}.reader")) as consumer:
         for batch in read_ranges(consumer, name, ranges):
-            for letter in map(parse_letter, batch.messages):
-                if letter is not None:
-                    yield letter
-    finally:
-        consumer.close()
+            letters = map(parse_letter, batch.messages)
+            yield from (letter for letter in letters if letter is not None)
 
 
 def decode(value: bytes | None) -> str:

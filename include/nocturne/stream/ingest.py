@@ -7,7 +7,7 @@ that changes nothing. The same code reads to the end that a topic has now, or fo
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
@@ -169,13 +169,8 @@ class Ingest:
     def measure(self) -> Extent:
         return measure_topic(open_admin(self.config), self.topic.name)
 
-    @contextmanager
-    def consumer(self) -> Iterator[Consumer]:
-        consumer = open_consumer(self.config, self.group)
-        try:
-            yield consumer
-        finally:
-            consumer.close()
+    def consumer(self) -> closing[Consumer]:
+        return closing(open_consumer(self.config, self.group))
 
     @contextmanager
     def pipeline(

@@ -141,6 +141,10 @@ class Progress:
             for part, first in extent.first.items()
         }
 
+    def is_at_end(self, extent: Extent) -> bool:
+        """Has the group read everything that the topic holds? Raises as `recall` does."""
+        return self.recall(extent) == dict(extent.end)
+
     def start_at(self, extent: Extent, partition: int, known: Document) -> int:
         start = int(known["next_offset"])
         first, end = extent.first[partition], extent.end[partition]

@@ -19,6 +19,8 @@ POLL_SECONDS = 1.0
 # How long a batch waits for more to come.
 LINGER_SECONDS = 0.02
 STALL_SECONDS = 60
+# The client goes on looking for its brokers by itself.
+PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
 
 
 @dataclass
@@ -129,10 +131,6 @@ def is_readable(message: Message) -> bool:
         raise KafkaException(error)
     log.warning("Kafka: %s; trying again", error.str())
     return False
-
-
-# The client goes on looking for its brokers by itself.
-PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
 
 
 def position_of(message: Message) -> tuple[int, int]:

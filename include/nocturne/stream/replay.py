@@ -5,7 +5,7 @@ that sends the messages, so a replay that dies, or runs beside another, doubles 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -88,9 +88,9 @@ def find_replayed(consumer: Consumer, config: KafkaConfig, topic: Topic) -> dict
 
 @contextmanager
 def open_replayer(config: KafkaConfig, topic: Topic) -> Iterator[Consumer]:
-    with explaining(config, f"replaying {topic.dead_letter}"):
-        consumer = open_consumer(config, f"{topic.dead_letter}.replay")
-        try:
-            yield consumer
-        finally:
-            consumer.close()
+    name = f"{topic.dead_letter}.replay"
+    with (
+        explaining(config, f"replaying {topic.dead_letter}"),
+        closing(open_consumer(config, name)) as consumer,
+    ):
+        yield consumer

@@ -105,15 +105,10 @@ def find_stored(
     progress = Progress(database, name_group(database, collection), TRACKS_FEATURES.name)
     ensure_topics(config, (TRACKS_FEATURES,))
     with explaining(config, f"reading {progress.topic}"), failures.explaining(tracks):
-        if has_unread(config, progress):
+        if not progress.is_at_end(measure_topic(open_admin(config), progress.topic)):
             return {}
         found = tracks.find({"source.as_of": as_of}, {"content_sha256": 1})
         return {track["_id"]: track["content_sha256"] for track in found}
-
-
-def has_unread(config: KafkaConfig, progress: Progress) -> bool:
-    extent = measure_topic(open_admin(config), progress.topic)
-    return dict(progress.recall(extent)) != dict(extent.end)
 
 
 def name_group(database: Database[Document], collection: str) -> str:
