@@ -17,9 +17,8 @@ from airflow.sdk import DAG, Param, chain, task
 
 from nocturne_airflow.assets import EXPORT, TRACKS
 from nocturne_airflow.policies import default_arguments
-from nocturne_airflow.spark import SparkJob
+from nocturne_airflow.spark import SparkJob, take_from
 
-PLAN = "ti.xcom_pull('choose_collection')"
 PARAMS = {
     "database": Param(None, type=["null", "string"], title="MongoDB database"),
     "collection": Param(None, type=["null", "string"], title="Collection"),
@@ -46,12 +45,9 @@ with DAG(
 
     export_catalogue = SparkJob(
         task_id="export_catalogue",
-        job="export_catalogue",
-        arguments=[
-            *("--database", f"{{{{ {PLAN}['database'] }}}}"),
-            *("--collection", f"{{{{ {PLAN}['collection'] }}}}"),
-            *("--target", f"{{{{ {PLAN}['target'] }}}}"),
-        ],
+        arguments=take_from(
+            "choose_collection", database="database", collection="collection", target="target"
+        ),
         inlets=[TRACKS],
         outlets=[EXPORT],
     )

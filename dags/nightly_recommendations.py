@@ -1,28 +1,31 @@
 """# Nightly recommendations
 
-Every night at 02:00 UTC: walks the music library, extracts what is new, brings it through Kafka
-into MongoDB, trains the clusters, builds the table of similar tracks and makes it live.
+Every night at 02:00 UTC: walks the music library, extracts what is new, brings it and what listeners
+did through Kafka into MongoDB, trains clusters and taste, builds the tables of similar tracks and
+of lists for listeners, judges them, and makes them live.
 
 **Parameters** (trigger form): the folders of audio and metadata (empty: those of the settings,
 else the synthesised sample library), the day of data (empty: the run's own), the range of k,
 and whether to publish. `publish` off is a rehearsal: all is built and judged, nothing goes live.
 
-**What a run sees.** The library as it was known at the end of its day: tracks dated later are
-left out. So a backfill (`./nocturne backfill 2026-11-01 2026-11-03`) gives what those nights
-would have given, and never displaces the version of a newer day.
+**What a run sees.** The library and the listening as known at the end of its day: tracks dated later
+and later events are left out. So a backfill (`./nocturne backfill 2026-11-01 2026-11-03`) gives what
+those nights would have given, and never displaces the version of a newer day.
 
 **When it is red**
 
 | task | means | do |
 |---|---|---|
 | land_library | a folder is missing, the range of k is none, or too many rows and files were refused | read the message, mend the library or the parameters, clear the task |
+| load_listens | too many messages were refused (`./nocturne dead-letters user_activity`), or a server is away | clear the task: nothing is lost or doubled |
 | extract_features | Spark failed; bad files do not make it fail | read its log, clear the task: what was extracted is kept |
 | publish_features | too many audio files were refused, or Kafka is away | look at `quarantine`; clear the task |
 | load_tracks | MongoDB or Kafka is away, or too many messages were refused | clear the task: nothing is lost or doubled |
 | plan_candidate | MongoDB is away, or holds a track of another feature set | read the message; clear from load_tracks on |
-| train_clusters | Spark failed, or MongoDB is away; a half-trained model is never left | read its log, clear the task |
+| train_clusters, train_taste | Spark failed, or MongoDB is away; a half-trained model is never left | read its log, clear the task |
 | build_tables | MongoDB is away, or tracks have left it since the plan | clear from load_tracks on |
-| check_candidate | a gate refused the candidate | its reasons stand in the log and in `models`; the old version is still live |
+| check_candidate | a gate refused the candidate | its reasons stand in the log, in `models` and in its report; the old version is still live |
+| approve_candidate | only where NOCTURNE_APPROVE is on: nobody could be asked; a rejection is green, and publish_version skipped | clear the task |
 | publish_version | the stored tables are not what was built | clear from build_tables on |
 
 Transport errors are retried three times with growing pauses, bad data fails at once. Clearing
@@ -35,12 +38,11 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
 
 from nocturne.nights import NIGHTLY_CRON
 from nocturne_airflow import assets
+from nocturne_airflow.approval import ApproveCandidate
 from nocturne_airflow.night import find_night
 from nocturne_airflow.policies import MONGO_POOL, default_arguments
-from nocturne_airflow.spark import SparkJob
+from nocturne_airflow.spark import SparkJob, take_from
 
-LANDED = "ti.xcom_pull('land_library')"
-PLANNED = "ti.xcom_pull('plan_candidate')"
 PARAMS = {
     "audio_folder": Param(None, type=["null", "string"], title="Folder of audio files"),
     "metadata_folder": Param(None, type=["null", "string"], title="Folder of metadata CSV files"),
@@ -49,6 +51,14 @@ PARAMS = {
     "k_max": Param(None, type=["null", "integer"], minimum=2, title="Largest number of clusters"),
     "publish": Param(True, type="boolean", title="Publish the version if it passes the gates"),
 }
+
+
+def nightly():
+    """The steps, imported where a task runs: parsing must be quick."""
+    from nocturne_airflow import nightly as steps
+
+    return steps
+
 
 with DAG(
     "nightly_recommendations",
@@ -65,85 +75,73 @@ with DAG(
 
     @task(inlets=[assets.LIBRARY], outlets=[assets.CATALOGUE])
     def land_library(params=None, dag_run=None):
-        from nocturne_airflow import nightly
+        return nightly().land(params, find_night(params, dag_run), dag_run.run_id)
 
-        return nightly.land(params, find_night(params, dag_run), dag_run.run_id)
+    @task(pool=MONGO_POOL, outlets=[assets.ACTIVITY_TOPIC, assets.LISTENS])
+    def load_listens(params=None, dag_run=None):
+        return nightly().load_listens(params, dag_run.run_id)
 
     extract_features = SparkJob(
         task_id="extract_features",
-        job="extract_features",
-        arguments=[
-            *("--catalogue", f"{{{{ {LANDED}['run_dir'] }}}}/catalogue.parquet"),
-            *("--audio-dir", f"{{{{ {LANDED}['audio_dir'] }}}}"),
-            *("--store", f"{{{{ {LANDED}['store'] }}}}"),
-            *("--sample-rate", f"{{{{ {LANDED}['sample_rate'] }}}}"),
-            *("--report", f"{{{{ {LANDED}['run_dir'] }}}}/extraction.json"),
-        ],
+        arguments=take_from(
+            "land_library", catalogue="catalogue", audio_dir="audio_dir", store="store",
+            sample_rate="sample_rate", report="report",
+        ),
         inlets=[assets.CATALOGUE],
         outlets=[assets.FEATURES],
-    )
+    )  # fmt: skip
 
     @task(inlets=[assets.CATALOGUE, assets.FEATURES], outlets=[assets.TRACKS_TOPIC])
     def publish_features(ti=None, params=None, dag_run=None):
-        from nocturne_airflow import nightly
-
-        landed = ti.xcom_pull("land_library")
-        return nightly.publish_features(landed, find_night(params, dag_run), dag_run.run_id)
+        landed, night = ti.xcom_pull("land_library"), find_night(params, dag_run)
+        return nightly().publish_features(landed, night, dag_run.run_id)
 
     @task(pool=MONGO_POOL, inlets=[assets.TRACKS_TOPIC], outlets=[assets.TRACKS])
     def load_tracks(ti=None, dag_run=None):
-        from nocturne_airflow import nightly
+        return nightly().load(ti.xcom_pull("land_library"), dag_run.run_id)
 
-        return nightly.load(ti.xcom_pull("land_library"), dag_run.run_id)
-
-    @task(pool=MONGO_POOL, inlets=[assets.TRACKS])
+    @task(pool=MONGO_POOL, inlets=[assets.TRACKS, assets.LISTENS])
     def plan_candidate(ti=None, params=None, dag_run=None):
-        from nocturne_airflow import nightly
-
         landed, published = ti.xcom_pull("land_library"), ti.xcom_pull("publish_features")
         night = find_night(params, dag_run)
-        return nightly.plan(landed, published, params, night, dag_run.run_id)
+        return nightly().plan(landed, published, params, night, dag_run.run_id)
 
     train_clusters = SparkJob(
         task_id="train_clusters",
-        job="train_clusters",
-        arguments=[
-            *("--inputs", f"{{{{ {PLANNED}['inputs'] }}}}"),
-            *("--target", f"{{{{ {PLANNED}['target'] }}}}"),
-            *("--k-min", f"{{{{ {PLANNED}['k_min'] }}}}"),
-            *("--k-max", f"{{{{ {PLANNED}['k_max'] }}}}"),
-            *("--max-cluster-share", f"{{{{ {PLANNED}['max_cluster_share'] }}}}"),
-        ],
+        arguments=take_from(
+            "plan_candidate", inputs="tracks", target="clusters", k_min="k_min", k_max="k_max",
+            max_cluster_share="max_cluster_share", min_stability="min_stability",
+        ),
         inlets=[assets.TRACKS],
         outlets=[assets.MODEL],
+    )  # fmt: skip
+    train_taste = SparkJob(
+        task_id="train_taste",
+        arguments=take_from("plan_candidate", ratings="ratings", target="taste"),
+        inlets=[assets.LISTENS],
+        outlets=[assets.TASTE],
     )
 
-    @task(pool=MONGO_POOL, inlets=[assets.TRACKS, assets.MODEL], outlets=[assets.SIMILAR_TRACKS])
+    @task(pool=MONGO_POOL, inlets=assets.TRAINED, outlets=assets.TABLES)
     def build_tables(ti=None):
-        from nocturne_airflow import nightly
+        return nightly().build(ti.xcom_pull("plan_candidate"))
 
-        return nightly.build(ti.xcom_pull("plan_candidate"))
-
-    @task(pool=MONGO_POOL, inlets=[assets.SIMILAR_TRACKS])
+    @task(pool=MONGO_POOL, inlets=assets.TABLES, outlets=[assets.REPORT])
     def check_candidate(ti=None):
-        from nocturne_airflow import nightly
+        return nightly().check(ti.xcom_pull("plan_candidate"))
 
-        return nightly.check(ti.xcom_pull("plan_candidate"))
-
-    @task(pool=MONGO_POOL, inlets=[assets.SIMILAR_TRACKS], outlets=[assets.LIVE])
-    def publish_version(ti=None, params=None):
-        from nocturne_airflow import nightly
-
-        return nightly.go_live(ti.xcom_pull("plan_candidate"), params)
-
-    chain(
-        land_library(),
-        extract_features,
-        publish_features(),
-        load_tracks(),
-        plan_candidate(),
-        train_clusters,
-        build_tables(),
-        check_candidate(),
-        publish_version(),
+    approve_candidate = ApproveCandidate(
+        task_id="approve_candidate",
+        version="{{ ti.xcom_pull('plan_candidate')['version'] }}",
+        subject="Publish {{ ti.xcom_pull('plan_candidate')['version'] }}?",
+        body="{{ ti.xcom_pull('check_candidate')['summary'] }}",
     )
+
+    @task(pool=MONGO_POOL, inlets=assets.TABLES, outlets=[assets.LIVE])
+    def publish_version(ti=None, params=None):
+        return nightly().go_live(ti.xcom_pull("plan_candidate"), params)
+
+    landed, planned, built = land_library(), plan_candidate(), build_tables()
+    chain(landed, extract_features, publish_features(), load_tracks(), planned)
+    chain(landed, load_listens(), planned, [train_clusters, train_taste], built)
+    chain(built, check_candidate(), approve_candidate, publish_version())

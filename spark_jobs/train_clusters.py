@@ -3,44 +3,85 @@
     spark-submit spark_jobs/train_clusters.py --inputs RUN/inputs.parquet --target MODELS/VERSION
 
 Reads those tracks with the MongoDB connector (address, database and collection from the
-settings), standardises their features, fits KMeans for a range of k and chooses one. TARGET
-appears whole or not at all, with
+settings), transforms skewed features, standardises all and keeps their principal components. On a
+sample of the tracks it fits KMeans for a range of k from several seeds and chooses one; that one
+is fitted on all tracks. TARGET appears whole or not at all, with
 
-    pipeline/         the scaler and the chosen KMeans, a Spark PipelineModel
-    inputs.parquet    the tracks that it was trained on
-    clusters.parquet  track_id, cluster; no rows if no k was chosen
-    report.json       what every k gave, the chosen one and why
+    unskew.parquet      what is done to each feature before the pipeline
+    pipeline/           scaler, PCA and the chosen KMeans, a Spark PipelineModel
+    inputs.parquet      the tracks that it was trained on
+    clusters.parquet    track_id, cluster; no rows if no k was chosen
+    projection.parquet  track_id, cluster and the first principal components of some tracks
+    report.json         what every k gave, the chosen one and why, and what it gave on all tracks
 
-If TARGET is there already, the job leaves it alone: equal inputs have equal names.
+The first two are missing if no k was chosen. If TARGET is there already, the job leaves it alone:
+equal inputs have equal names.
 """
 
 import argparse
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyspark import inheritable_thread_target
 from pyspark.ml import PipelineModel
 from pyspark.ml.clustering import KMeans, KMeansModel
-from pyspark.ml.evaluation import ClusteringEvaluator
-from pyspark.ml.feature import StandardScaler, StandardScalerModel
-from pyspark.ml.functions import array_to_vector
+from pyspark.ml.feature import PCA, PCAModel, StandardScaler, StandardScalerModel
+from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import broadcast, col
+from pyspark.sql.functions import broadcast, col, xxhash64
 
 from nocturne.errors import NocturneError
 from nocturne.job_exit import run_main
-from nocturne.models.choose_k import Choice, Clustering, choose_k, range_of_k
+from nocturne.models.choose_k import Admissible, choose_k, range_of_k
+from nocturne.models.clustering_measures import Fit, Points, assign_points, describe_fits, rank_fit
+from nocturne.models.trained_clusters import Trained, finish, share_variance, write_trained
+from nocturne.models.unskew import Column, apply_unskew, fit_unskew
 from nocturne.settings import Settings, load_settings
 
-SEED = 20240229
-"""Any fixed number would do; equal inputs must give equal clusters."""
+SEEDS = (20240229, 20240230, 20240231)
+"""Any fixed numbers would do; equal inputs must give equal clusters."""
+SWEEP_TRACKS = 20_000
+"""Enough to tell ten clusters apart; the choice of k then costs the same for any library."""
+MOST_COMPONENTS = 32
+"""On the sample library clusters match genres better (NMI .92, not .88) than without PCA, and are
+more stable (.76, not .64); on GTZAN they match as well (.35)."""
 ROWS_PER_PARTITION = 20_000
-"""About 80 MB of features. One partition adds up in one order, so small libraries are exact."""
+"""About 80 MB of features."""
+POINTS_PER_PARTITION = 250_000
+"""64 MB. One partition adds up in one order, so that usual libraries are exact."""
 MOST_ITERATIONS = 50
-CLUSTERS_SCHEMA = {"track_id": "string", "cluster": "int32"}
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """From `features` to `point`."""
+
+    columns: list[Column]
+    scaler: StandardScalerModel
+    pca: PCAModel
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """Tracks as points of their principal components: cached in Spark and, in its order, here.
+
+    `frame` has `track_id` and `point`; `points` is (tracks, components).
+    """
+
+    frame: DataFrame
+    track_ids: list[str]
+    points: Points
+
+
+Trial = tuple[KMeansModel, Fit]
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -53,6 +94,9 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--k-max", type=int, default=10, help="largest number of clusters")
     parser.add_argument(
         "--max-cluster-share", type=float, default=0.5, help="largest share of a cluster"
+    )
+    parser.add_argument(
+        "--min-stability", type=float, default=0.3, help="least agreement between seeds"
     )
     return parser.parse_args(argv)
 
@@ -71,74 +115,135 @@ def read_tracks(spark: SparkSession, settings: Settings) -> DataFrame:
 def keep_wanted(tracks: DataFrame, wanted: DataFrame, partitions: int) -> DataFrame:
     """The tracks of `wanted`, in the order of their ids whatever order MongoDB gave them."""
     known = tracks.withColumnRenamed("_id", "track_id").join(broadcast(wanted), "track_id")
-    return known.repartitionByRange(partitions, "track_id").sortWithinPartitions("track_id")
+    return put_in_order(known, partitions)
+
+
+def count_partitions(rows: int, rows_per_partition: int) -> int:
+    return max(1, -(-rows // rows_per_partition))
+
+
+def put_in_order(tracks: DataFrame, partitions: int) -> DataFrame:
+    return tracks.repartitionByRange(partitions, "track_id").sortWithinPartitions("track_id")
+
+
+def draw_sample(tracks: DataFrame, size: int) -> DataFrame:
+    """So many tracks, the same ones whatever else the library has: the first by hash of the id."""
+    drawn = tracks.orderBy(xxhash64("track_id"), "track_id").limit(size)
+    return put_in_order(drawn, 1)
+
+
+def collect_features(tracks: DataFrame) -> Points:
+    """(tracks, features)."""
+    return to_matrix(tracks.select("features").toArrow()["features"])
+
+
+def to_matrix(lists: pa.ChunkedArray) -> Points:
+    """Rows of lists of one length. By Arrow: as Python's own numbers they would take seconds."""
+    values: Points = lists.combine_chunks().flatten().to_numpy()
+    return values.reshape(len(lists), -1)
+
+
+def unskew_tracks(tracks: DataFrame, columns: list[Column]) -> DataFrame:
+    """The same tracks with transformed `features`."""
+
+    def unskew_frames(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for frame in frames:
+            features = apply_unskew(columns, np.stack(list(frame["features"])))
+            yield frame.assign(features=list(features))
+
+    return tracks.mapInPandas(unskew_frames, "track_id string, features array<double>")
 
 
 def add_vector(tracks: DataFrame) -> DataFrame:
     return tracks.select("track_id", array_to_vector(col("features")).alias("vector"))
 
 
-def fit_scaler(tracks: DataFrame) -> StandardScalerModel:
-    """Zero mean and unit variance: features in hertz would drown those in decibels."""
-    scaler = StandardScaler(inputCol="vector", outputCol="features", withMean=True, withStd=True)
-    return scaler.fit(tracks)
+def fit_reducer(sample: DataFrame) -> Reducer:
+    """Learn what to do with skewed features, then zero mean and unit variance, for features in
+    hertz would drown those in decibels, then the first principal components."""
+    features = collect_features(sample)
+    columns = fit_unskew(features)
+    vectors = add_vector(unskew_tracks(sample, columns)).cache()
+    scaler = StandardScaler(inputCol="vector", outputCol="scaled", withMean=True, withStd=True)
+    scaling = scaler.fit(vectors)
+    components = min(MOST_COMPONENTS, features.shape[1], len(features) - 1)
+    pca = PCA(k=components, inputCol="scaled", outputCol="point")
+    reducer = Reducer(columns, scaling, pca.fit(scaling.transform(vectors)))
+    vectors.unpersist()
+    return reducer
 
 
-def fit_clusters(scaled: DataFrame, k: int) -> KMeansModel:
-    return KMeans(k=k, seed=SEED, maxIter=MOST_ITERATIONS, predictionCol="cluster").fit(scaled)
+def reduce_tracks(tracks: DataFrame, reducer: Reducer, partitions: int) -> Reduced:
+    vectors = add_vector(unskew_tracks(tracks, reducer.columns))
+    frame = PipelineModel([reducer.scaler, reducer.pca]).transform(vectors)
+    frame = put_in_order(frame.select("track_id", "point"), partitions).cache()
+    collected = frame.select("track_id", vector_to_array(col("point")).alias("point")).toArrow()
+    return Reduced(frame, collected["track_id"].to_pylist(), to_matrix(collected["point"]))
 
 
-def describe_clustering(model: KMeansModel, scaled: DataFrame) -> Clustering:
-    sizes = model.summary.clusterSizes
-    evaluator = ClusteringEvaluator(predictionCol="cluster")
-    found = sum(size > 0 for size in sizes)
-    return Clustering(
-        k=model.summary.k,
-        distortion=model.summary.trainingCost,
-        silhouette=evaluator.evaluate(model.transform(scaled)) if found > 1 else 0.0,
-        largest_share=max(sizes) / sum(sizes),
-    )
+def fit_kmeans(reduced: Reduced, k: int, seed: int) -> Trial:
+    """The solver `block`, which `auto` takes too, fails if there are fewer than k contents."""
+    kmeans = KMeans(
+        k=k, seed=seed, initMode="k-means||", maxIter=MOST_ITERATIONS,
+        solver="row", featuresCol="point", predictionCol="cluster",
+    )  # fmt: skip
+    model = kmeans.fit(reduced.frame)
+    return model, assign_points(reduced.points, np.array(model.clusterCenters()), seed)
 
 
-def assign_clusters(model: PipelineModel | None, tracks: DataFrame) -> pd.DataFrame:
-    """`track_id` and `cluster` of each track; no rows without a model."""
-    if model is None:
-        return pd.DataFrame(columns=list(CLUSTERS_SCHEMA)).astype(CLUSTERS_SCHEMA)
-    clusters = model.transform(tracks).select("track_id", "cluster").toPandas()
-    return clusters.sort_values("track_id", ignore_index=True).astype(CLUSTERS_SCHEMA)
+def sweep(reduced: Reduced, ks: range) -> dict[int, list[Trial]]:
+    """Every k from every seed. A fit mostly waits for Spark to plan its jobs, so two at a time."""
+    session = reduced.frame.sparkSession
+    fit = inheritable_thread_target(session)(lambda trial: fit_kmeans(reduced, *trial))
+    with ThreadPool(2) as pool:
+        trials = pool.map(fit, product(ks, SEEDS), chunksize=1)
+    seeds = len(SEEDS)
+    return {k: trials[place * seeds : (place + 1) * seeds] for place, k in enumerate(ks)}
 
 
-def train(
-    tracks: DataFrame, ks: range, max_cluster_share: float
-) -> tuple[PipelineModel | None, list[Clustering], Choice]:
-    """Fit every k, choose one; its pipeline, or None if no k will do."""
+def train(tracks: DataFrame, ks: range, limits: Admissible) -> tuple[Trained, PipelineModel | None]:
+    """Fit every k on a sample of `track_id` and `features`, choose one, fit that on all tracks.
+
+    The pipeline is None if no k will do.
+    """
     if not ks:
-        return None, [], choose_k([], max_cluster_share)
-    scaler = fit_scaler(tracks)
-    scaled = scaler.transform(tracks).cache()
-    models = {k: fit_clusters(scaled, k) for k in ks}
-    clusterings = [describe_clustering(model, scaled) for model in models.values()]
-    choice = choose_k(clusterings, max_cluster_share)
-    scaled.unpersist()
+        return Trained(choose_k([], limits)), None
+    count = tracks.count()
+    whole = count <= SWEEP_TRACKS
+    sample = tracks if whole else draw_sample(tracks, SWEEP_TRACKS).cache()
+    reducer = fit_reducer(sample)
+    reduced = reduce_tracks(sample, reducer, 1)
+    trials = sweep(reduced, ks)
+    clusterings = [describe_fits(k, reduced.points, [fit for _, fit in trials[k]]) for k in ks]
+    choice = choose_k(clusterings, limits)
+    variance = share_variance(reducer.pca.explainedVariance.toArray())
+    ids, points = reduced.track_ids, reduced.points
+    swept = Trained(choice, clusterings, reducer.columns, variance, ids, points)
     if choice.k is None:
-        return None, clusterings, choice
-    return PipelineModel([scaler, models[choice.k]]), clusterings, choice
+        return swept, None
+    model, fit = min(trials[choice.k], key=lambda trial: rank_fit(trial[1]))
+    if not whole:
+        partitions = count_partitions(count, POINTS_PER_PARTITION)
+        reduced = reduce_tracks(tracks, reducer, partitions)
+        model, fit = fit_kmeans(reduced, choice.k, fit.seed)
+    trained = finish(swept, reduced.track_ids, reduced.points, fit)
+    return trained, PipelineModel([reducer.scaler, reducer.pca, model])
 
 
 def write_whole(
     target: Path,
     inputs: Path,
-    model: PipelineModel | None,
-    clusters: pd.DataFrame,
+    trained: Trained,
+    pipeline: PipelineModel | None,
     report: dict[str, object],
 ) -> None:
     building = target.with_name(f"{target.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    if model is not None:
-        model.save(spark_path(building / "pipeline"))
+    if pipeline is not None:
+        pipeline.save(spark_path(building / "pipeline"))
     shutil.copyfile(inputs, building / "inputs.parquet")
-    clusters.to_parquet(building / "clusters.parquet", index=False)
+    write_trained(trained, building)
     (building / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     building.replace(target)
 
@@ -161,21 +266,19 @@ def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, obj
     """Train, and write the target; returns the report."""
     wanted = spark.read.parquet(spark_path(arguments.inputs)).select("track_id")
     count = wanted.count()
-    partitions = count // ROWS_PER_PARTITION + 1
-    tracks = keep_wanted(read_tracks(spark, load_settings()), wanted, partitions)
-    tracks = add_vector(tracks).cache()
+    partitions = count_partitions(count, ROWS_PER_PARTITION)
+    tracks = keep_wanted(read_tracks(spark, load_settings()), wanted, partitions).cache()
     require_all(tracks, count)
     ks = range_of_k(arguments.k_min, arguments.k_max, count)
-    model, clusterings, choice = train(tracks, ks, arguments.max_cluster_share)
-    clusters = assign_clusters(model, tracks)
-    tracks.unpersist()
-    report: dict[str, object] = {
+    limits = Admissible(arguments.max_cluster_share, arguments.min_stability)
+    trained, pipeline = train(tracks, ks, limits)
+    report = {
         "tracks": count,
-        "chosen": asdict(choice),
-        "clusterings": [asdict(item) for item in clusterings],
-        "seed": SEED,
+        "sweep_tracks": min(count, SWEEP_TRACKS),
+        "seeds": list(SEEDS),
+        **trained.describe(),
     }
-    write_whole(arguments.target, arguments.inputs, model, clusters, report)
+    write_whole(arguments.target, arguments.inputs, trained, pipeline, report)
     return report
 
 

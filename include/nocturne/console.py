@@ -25,6 +25,7 @@ MARKS = {
     "success": "[green]✓[/]",
     "running": "[cyan]▶[/]",
     "failed": "[red]✗[/]",
+    "awaiting_input": "[yellow]?[/]",
     "upstream_failed": "[red]-[/]",
     "up_for_retry": "[yellow]↻[/]",
     "skipped": "[dim]-[/]",
@@ -120,11 +121,21 @@ def print_similar(found: Iterable[dict[str, Any]]) -> None:
             f"[bold]{escape(item['title'])}[/] · {escape(item['artist'])}"
             f"  [dim]{escape(item['track_id'])}{cluster}[/]"
         )
-        for near in item["similar"]:
-            out.print(
-                f"  {near['score']:6.3f}  {escape(near['title'])} · {escape(near['artist'])}"
-                f"  [dim]{escape(near['track_id'])}, {escape(near['reason'])}[/]"
-            )
+        print_recommendations(item["similar"])
+
+
+def print_for_listener(listed: dict[str, Any]) -> None:
+    known = "" if listed["known"] else " (unknown to this version: what is popular)"
+    out.print(f"[bold]{escape(listed['user_id'])}[/]{known}  [dim]{escape(listed['version'])}[/]")
+    print_recommendations(listed["items"])
+
+
+def print_recommendations(items: Iterable[dict[str, Any]]) -> None:
+    for item in items:
+        out.print(
+            f"  {item['score']:6.3f}  {escape(item['title'])} · {escape(item['artist'])}"
+            f"  [dim]{escape(item['track_id'])}, {escape(item['reason'])}[/]"
+        )
 
 
 def print_versions(found: list[dict[str, Any]]) -> None:
@@ -134,6 +145,24 @@ def print_versions(found: list[dict[str, Any]]) -> None:
             f"{mark}  {escape(model['_id'])}  {model['state']:<10}"
             f" {model['inputs']['tracks']} tracks  [dim]{escape(model['run_id'])}[/]"
         )
+
+
+METRICS = ("ndcg@10", "recall@10", "precision@10", "map@10", "coverage", "gini")
+
+
+def print_evaluation(found: dict[str, Any]) -> None:
+    """The metrics by model, the best last, with the interval of what it is better by."""
+    out.print(
+        f"{found['users']} users, {found['items']} items, {found['interactions']} interactions;"
+        f" {found['split']}, {found['seeds']} splits"
+    )
+    table = Table("model", *METRICS, "ndcg@10 over popularity, 95 %", box=None)
+    for row in sorted(found["models"], key=lambda row: row["ndcg@10"]):
+        over = row.get("over_popularity", {}).get("ndcg@10")
+        interval = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**over) if over else ""
+        figures = [f"{row[metric]:.4f}" for metric in METRICS]
+        table.add_row(row["model"], *figures, interval)
+    out.print(table)
 
 
 def print_topics(found: list[dict[str, Any]]) -> None:

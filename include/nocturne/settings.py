@@ -10,6 +10,7 @@ never while a module is imported.
 import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -55,6 +56,29 @@ class Settings(BaseSettings):
     max_cluster_share: float = Field(
         0.5, gt=0, le=1, description="largest share of the tracks that one cluster may hold"
     )
+    min_stability: float = Field(
+        0.3, ge=0, le=1, description="least agreement of clusters between seeds (adjusted Rand)"
+    )
+    max_silhouette_drop: float = Field(
+        0.2, ge=0, le=2, description="how much lower than the champion's a silhouette may be"
+    )
+    metric: Literal["plain", "learned"] = Field(
+        "plain", description="space of similar tracks: plain, or learned from genres"
+    )
+    list_length: int = Field(20, ge=1, le=200, description="tracks recommended to a listener")
+    recent_days: int = Field(
+        3, ge=0, description="days for which a track that was heard is not recommended"
+    )
+    max_rows_lost: float = Field(
+        0.2, ge=0, le=1, description="share of the champion's tracks that may be missing"
+    )
+    max_ranking_drop: float = Field(
+        0.2, ge=0, le=1, description="share of the champion's NDCG@10 that may be lost"
+    )
+    approve: bool = Field(False, description="wait for a person's approval before publishing")
+    approve_hours: float = Field(
+        12, gt=0, description="hours after which what nobody approved is rejected"
+    )
     versions_kept: int = Field(14, ge=2, description="published versions kept for rollback")
 
     @property
@@ -81,6 +105,10 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return self.home / "models"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.home / "reports"
 
     @property
     def lineage_dir(self) -> Path:

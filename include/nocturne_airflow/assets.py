@@ -14,6 +14,12 @@ TRACKS = Asset("tracks", "mongodb://mongo:27017/nocturne/tracks")
 ACTIVITY_TOPIC = Asset("user_activity", "kafka://kafka:9092/user_activity")
 LISTENS = Asset("listens", "mongodb://mongo:27017/nocturne/listens")
 MODEL = Asset("cluster_model", "file://nocturne/models")
+TASTE = Asset("taste_model", "file://nocturne/taste")
+REPORT = Asset("version_report", "file://nocturne/reports")
 SIMILAR_TRACKS = Asset("similar_tracks", "mongodb://mongo:27017/nocturne/similar_tracks")
+FOR_YOU = Asset("for_you", "mongodb://mongo:27017/nocturne/for_you")
 LIVE = Asset("live_version", "mongodb://mongo:27017/nocturne/live")
 EXPORT = Asset("catalogue_export", "file://nocturne/exports/output.csv")
+
+TRAINED = [TRACKS, LISTENS, MODEL, TASTE]
+TABLES = [SIMILAR_TRACKS, FOR_YOU]

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from nocturne.models.report import describe_gates_markdown, write_report
 
 from nocturne.audio.names import feature_set
 from nocturne.audio.store import read_features
 from nocturne.catalogue.land import land_library, read_catalogue, write_landed
 from nocturne.errors import BadInput
-from nocturne.models import candidates
+from nocturne.models.gates import Limits, require_passed
 from nocturne.nights import Night
+from nocturne.recommend import candidates, tables
 from nocturne.recommend.lookup import Catalogue
 from nocturne.refusals import require_few
 from nocturne.sample.library import ensure_sample
@@ -22,8 +24,9 @@ from nocturne.settings import Settings, load_settings
 from nocturne.store.collections import ensure_collections
 from nocturne.store.quarantine import record_refusals
 from nocturne.store.tracks import require_tracks
-from nocturne.store.versions import publish, remove_old_tables
+from nocturne.store.versions import publish, remove_old_tables, require_version
 from nocturne.stream.tracks import find_stored, ingest_tracks, join_features, publish_tracks
+from nocturne_airflow import listening
 from nocturne_airflow.services import kafka_config, open_client, open_database
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,9 @@ def land(params: Summary, night: Night, run_id: str) -> Summary:
     require_few(len(landed.refusals), seen, settings.max_refused_share, "rows and files")
     return {
         "run_dir": str(run_dir),
+        "catalogue": str(run_dir / "catalogue.parquet"),
+        "report": str(run_dir / "extraction.json"),
+        "library": f"{audio_dir.absolute()} {metadata_dir.absolute()}",
         "audio_dir": str(audio_dir.absolute()),
         "store": str(settings.features_dir),
         "sample_rate": settings.sample_rate,
@@ -110,10 +116,16 @@ def load(landed: Summary, run_id: str) -> Summary:
     return {"read": report.read, "changed": report.changed, "dead_letters": report.dead_letters}
 
 
+def load_listens(params: Summary, run_id: str) -> Summary:
+    """Bring the listens up to the topic's end; the sample library's are sent first."""
+    sent = 0 if params.get("audio_folder") else listening.publish({"activity_file": None})["sent"]
+    return {"sent": sent, **listening.load(None, run_id)}
+
+
 def plan(
     landed: Summary, published: Summary, params: Summary, night: Night, run_id: str
 ) -> Summary:
-    """Name the version that this night's tracks make."""
+    """Name the version that this night's tracks and listens make."""
     with open_database() as (database, settings):
         k_min, k_max = choose_ks(settings, params)
         recipe = candidates.Recipe(
@@ -121,19 +133,29 @@ def plan(
             k_min=k_min,
             k_max=k_max,
             max_cluster_share=settings.max_cluster_share,
+            min_stability=settings.min_stability,
             neighbours=settings.neighbours,
+            metric=settings.metric,
+            list_length=settings.list_length,
+            recent_days=settings.recent_days,
         )
-        inputs = Path(landed["run_dir"]) / "inputs.parquet"
+        origin = {"run_id": run_id, "library": landed["library"]}
         version = candidates.plan_candidate(
-            database, settings.tracks_collection, read_sent(landed), night, recipe, run_id, inputs
-        )
+            database, settings.tracks_collection, read_sent(landed), night, recipe, origin,
+            settings.models_dir,
+        )  # fmt: skip
+    folder = candidates.ModelFolder(settings.models_dir / version)
     return {
         "version": version,
-        "inputs": str(inputs),
-        "target": str(settings.models_dir / version),
+        "folder": str(folder.path),
+        "tracks": str(folder.tracks),
+        "ratings": str(folder.ratings),
+        "clusters": str(folder.clusters),
+        "taste": str(folder.taste),
         "k_min": k_min,
         "k_max": k_max,
         "max_cluster_share": recipe.max_cluster_share,
+        "min_stability": recipe.min_stability,
     }
 
 
@@ -144,16 +166,35 @@ def read_sent(landed: Summary) -> set[str]:
 
 def build(planned: Summary) -> Summary:
     """Compute and store the candidate's tables."""
+    folder = candidates.ModelFolder(Path(planned["folder"]))
     with open_database() as (database, settings):
-        return candidates.build_tables(
-            database, settings.tracks_collection, planned["version"], Path(planned["target"])
-        )
+        return tables.build_tables(database, settings.tracks_collection, planned["version"], folder)
 
 
-def check(planned: Summary) -> list[Summary]:
-    """Judge the candidate; a refused one fails the task, and what is live stays live."""
-    with open_database() as (database, _):
-        return candidates.check_candidate(database, planned["version"])
+def check(planned: Summary) -> Summary:
+    """Judge the candidate and write its report; a refused one fails the task, and what is live
+    stays live.
+    """
+    version = planned["version"]
+    with open_database() as (database, settings):
+        verdicts = candidates.judge_candidate(database, version, find_limits(settings))
+        model = require_version(database, version)
+    folder = candidates.ModelFolder(Path(planned["folder"]))
+    report = write_report(settings.reports_dir, version, model, folder.clusters)
+    log.info("The report: %s", report)
+    require_passed(version, verdicts)
+    summary = f"{describe_gates_markdown(model)}\n\nThe report: `{report}`"
+    return {"verdicts": verdicts, "report": str(report), "summary": summary}
+
+
+def find_limits(settings: Settings) -> Limits:
+    return Limits(
+        max_cluster_share=settings.max_cluster_share,
+        min_stability=settings.min_stability,
+        max_silhouette_drop=settings.max_silhouette_drop,
+        max_rows_lost=settings.max_rows_lost,
+        max_ranking_drop=settings.max_ranking_drop,
+    )
 
 
 def go_live(planned: Summary, params: Summary) -> Summary:

@@ -17,7 +17,7 @@ EXIT_CODE = re.compile(r"Error code is: (\d+)")
 
 
 class SparkJob(SparkSubmitOperator):
-    """A job of spark_jobs/, submitted to `spark_default` from the Spark pool.
+    """The job of spark_jobs/ that is called as the task, submitted to `spark_default` from a pool.
 
     Jars, memory and lineage come from the settings when the task runs. The job finds MongoDB by
     the same settings, in its environment: a password must not stand on a command line. So the
@@ -27,11 +27,12 @@ class SparkJob(SparkSubmitOperator):
 
     environment: dict[str, str]
 
-    def __init__(self, *, job: str, arguments: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, task_id: str, arguments: list[str], **kwargs: Any) -> None:
         super().__init__(
-            application=str(PROJECT / f"spark_jobs/{job}.py"),
+            task_id=task_id,
+            application=str(PROJECT / f"spark_jobs/{task_id}.py"),
             application_args=arguments,
-            name=job,
+            name=task_id,
             conn_id="spark_default",
             pool=SPARK_POOL,
             openlineage_inject_parent_job_info=True,
@@ -78,6 +79,16 @@ class SparkJob(SparkSubmitOperator):
             raise BadInput("The connection spark_default must leave deploy-mode at `client`.")
         hook._env = self.environment
         return hook
+
+
+def take_from(task: str, **options: str) -> list[str]:
+    """Arguments of a job from an earlier task's summary: option=key, both with underscores."""
+    named = {name.replace("_", "-"): key for name, key in options.items()}
+    return [
+        word
+        for name, key in named.items()
+        for word in (f"--{name}", f"{{{{ ti.xcom_pull('{task}')['{key}'] }}}}")
+    ]
 
 
 def describe_transport(settings: Settings) -> dict[str, str]:

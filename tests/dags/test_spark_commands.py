@@ -14,7 +14,7 @@ from nocturne.settings import PROJECT
 
 pytestmark = pytest.mark.dags
 
-JOBS = ["export_catalogue", "extract_features", "train_clusters"]
+JOBS = ["export_catalogue", "extract_features", "train_clusters", "train_taste"]
 
 
 @pytest.fixture(params=JOBS)

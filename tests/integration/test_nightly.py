@@ -24,8 +24,8 @@ from nocturne.sample.catalogue import (
     UNLISTED_TRACK_ID,
     list_good_tracks,
 )
-from nocturne.sample.library import make_sample
-from nocturne.settings import Settings
+from nocturne.sample.library import make_sample, planted_tastes
+from nocturne.settings import SETTINGS_FILE, Settings
 from nocturne.stack.airflow_api import AirflowApi, TaskState
 from nocturne.stack.airflow_runs import (
     NIGHTLY,
@@ -38,14 +38,15 @@ from nocturne.stack.airflow_runs import (
 )
 from nocturne.stack.stack import connect_airflow
 from nocturne.stack.supervise import Supervisor
-from nocturne.store.versions import list_versions, live_version
+from nocturne.store.versions import list_versions, live_version, roll_back
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 NIGHT = last_complete_night(datetime.now(UTC))
 """The newest: the schedule would run that night, had no run of ours taken its place."""
-BACKFILL = tuple(night_of(NIGHT.start.date() - timedelta(days=days)) for days in (4, 2))
-FEW_CLUSTERS = {"k_min": 2, "k_max": 5}
+BACKFILL = tuple(night_of(NIGHT.start.date() - timedelta(days=days)) for days in (3, 2))
+RECENT = timedelta(days=Settings.model_fields["recent_days"].default)
+FEW_CLUSTERS = {"k_min": 3, "k_max": 6}
 """The whole range is tried by ./nocturne run; four ks say as much here, in half the time."""
 
 
@@ -82,7 +83,9 @@ def read_state(stack: Settings) -> dict[str, Any]:
         database = catalogue.database
         return {
             "tracks": [bson.encode(item) for item in database["tracks"].find().sort("_id")],
+            "listens": [bson.encode(item) for item in database["listens"].find().sort("_id")],
             "similar": [bson.encode(row) for row in database["similar_tracks"].find().sort("_id")],
+            "for_you": [bson.encode(row) for row in database["for_you"].find().sort("_id")],
             "versions": [(item["_id"], item["state"]) for item in list_versions(database)],
             "live": live_version(database),
             "history": database["live"].count_documents({}),
@@ -110,11 +113,47 @@ def test_a_night_is_published(first_run: Run, stack: Settings) -> None:
             (item.score for item in found.similar), reverse=True
         )
         model = catalogue.database["models"].find_one({"_id": live["version"]})
-    assert model["clustering"]["chosen"]["k"] in range(2, 6)
+    assert model["clustering"]["chosen"]["k"] in range(3, 7)
     assert all(verdict["passed"] for verdict in model["verdicts"])
     assert model["run_id"] == first_run.run_id
     assert sum(model["source_offsets"].values()) > 0
-    assert (stack.models_dir / live["version"] / "pipeline" / "metadata").is_dir()
+    assert (stack.models_dir / live["version"] / "clusters/pipeline/metadata").is_dir()
+    page = (stack.reports_dir / f"{live['version']}.html").read_text("utf-8")
+    assert all(verdict["rule"] in page for verdict in model["verdicts"])
+
+
+def test_every_listener_has_a_list_that_suits(first_run: Run, stack: Settings) -> None:
+    """Of tracks that were not heard lately; most of the planted favourite genres."""
+    tastes = planted_tastes(stack.sample_dir)
+    with connect_catalogue(stack) as catalogue:
+        version = catalogue.live()
+        rows = list(catalogue.database["for_you"].find({"version": version}))
+        model = catalogue.database["models"].find_one({"_id": version})
+        heard = catalogue.database["listens"].find({"at": {"$gte": NIGHT.end - RECENT}})
+        lately = {(event["user_id"], event["track_id"]) for event in heard}
+        fields = ["metadata.top_genre_title", "metadata.genre_titles"]
+        genres = {
+            track["_id"]: find_genre(track["metadata"])
+            for track in catalogue.tracks.find({}, fields)
+        }
+        unknown = catalogue.for_listener("somebody new", 5)
+    assert {row["user_id"] for row in rows} == {"", *tastes.index}
+    shown = {(row["user_id"], item["track_id"]) for row in rows for item in row["items"]}
+    assert not shown & lately
+    assert min(len(row["items"]) for row in rows) == model["shortest_possible"] > 10
+    assert all(item["reason"] for row in rows for item in row["items"])
+    favourites = [
+        genres[item["track_id"]] in tastes.loc[row["user_id"]].nlargest(2).index
+        for row in rows if row["user_id"] for item in row["items"][:5]
+    ]  # fmt: skip
+    assert sum(favourites) / len(favourites) > 0.5, "of eight genres, two are favourites"
+    assert (unknown.known, len(unknown.items)) == (False, 5)
+    scores = {row["model"]: row["ndcg@10"] for row in model["ranking"]["models"]}
+    assert scores["nocturne"] > 2 * scores["popularity"]
+
+
+def find_genre(metadata: dict[str, Any]) -> str:
+    return metadata.get("top_genre_title") or metadata["genre_titles"][0]
 
 
 def test_what_is_unusable_is_in_quarantine(first_run: Run, stack: Settings) -> None:
@@ -216,16 +255,16 @@ def test_a_backfill_done_twice_leaves_identical_tables(
         backfill = start_backfill(api, *BACKFILL)
         for runs in follow_backfill(api, backfill, *BACKFILL):
             last = runs
-        assert list(last.values()) == ["success"] * 3
+        assert list(last.values()) == ["success"] * 2
         wait_until_complete(api, backfill)
         states.append(read_state(stack))
     assert states[0] == states[1]
     versions = [name for name, _ in states[0]["versions"]]
     assert [name.split(".")[0] for name in versions] == [
-        (NIGHT.start - timedelta(days=days)).date().isoformat() for days in (0, 2, 3, 4)
+        (NIGHT.start - timedelta(days=days)).date().isoformat() for days in (0, 2, 3)
     ]
     assert states[0]["live"] == live, "an older day never displaces a newer version"
-    assert rows_of(states[0], versions[3]) < rows_of(states[0], versions[1]), "the library grew"
+    assert rows_of(states[0], versions[2]) < rows_of(states[0], versions[0]), "the library grew"
 
 
 def wait_until_complete(api: AirflowApi, backfill: int) -> None:
@@ -237,6 +276,57 @@ def wait_until_complete(api: AirflowApi, backfill: int) -> None:
 
 def rows_of(state: dict[str, Any], version: str) -> int:
     return sum(bson.decode(row)["version"] == version for row in state["similar"])
+
+
+@pytest.fixture
+def asked(stack: Settings) -> Iterator[Path]:
+    """The settings file of tasks, in which approval is asked for."""
+    file = stack.home / SETTINGS_FILE
+    file.write_text("NOCTURNE_APPROVE=true\nNOCTURNE_APPROVE_HOURS=0.002\n", "utf-8")
+    yield file
+    file.unlink()
+
+
+def test_a_person_is_asked_and_silence_is_a_no(
+    first_run: Run, api: AirflowApi, stack: Settings, asked: Path
+) -> None:
+    live = read_state(stack)["live"]
+    run = run_nightly(api, k_max=5)
+    states = {task.task_id: task.state for task in run.tasks}
+    assert (run.state, states["approve_candidate"]) == ("success", "success")
+    assert states["publish_version"] == "skipped"
+    assert read_state(stack)["live"] == live
+    with connect_catalogue(stack) as catalogue:
+        (rejected,) = catalogue.database["models"].find({"state": "rejected"})
+    assert rejected["approval"]["approved"] is False
+
+    asked.write_text("NOCTURNE_APPROVE=true\n", "utf-8")
+    again = {"dry_run": False, "dag_run_id": run.run_id, "task_ids": ["check_candidate"],
+             "include_downstream": True, "only_failed": False, "reset_dag_runs": True}  # fmt: skip
+    api.call("POST", f"dags/{NIGHTLY}/clearTaskInstances", json=again)
+    answered = follow_run(api, NIGHTLY, run.run_id, Approver(api, run.run_id))
+    require_success(api, answered)
+    assert read_state(stack)["live"]["version"] == rejected["_id"]
+    with connect_catalogue(stack) as catalogue:
+        approval = catalogue.database["models"].find_one({"_id": rejected["_id"]})["approval"]
+        roll_back(catalogue.database.client, catalogue.database.name, live["version"])
+    assert (approval["approved"], approval["by"]) == (True, "admin")
+
+
+class Approver:
+    """Approves once, over the API, when the run waits for it."""
+
+    def __init__(self, api: AirflowApi, run_id: str) -> None:
+        self.api, self.run_id = api, run_id
+        self.done = False
+
+    def __call__(self, tasks: list[TaskState]) -> None:
+        states = {task.task_id: task.state for task in tasks}
+        if not self.done and states.get("approve_candidate") == "awaiting_input":
+            details = f"dags/{NIGHTLY}/dagRuns/{self.run_id}/taskInstances/approve_candidate/-1"
+            answer = {"chosen_options": ["Approve"], "params_input": {}}
+            self.api.call("PATCH", f"{details}/hitlDetails", json=answer)
+            self.done = True
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.ml import PipelineModel
+from pyspark.ml.evaluation import ClusteringEvaluator
+from pyspark.ml.feature import StandardScaler
+from sklearn.metrics import adjusted_rand_score
 
 from nocturne.errors import NocturneError
+from nocturne.models.choose_k import Admissible, choose_k
+from nocturne.models.clustering_measures import describe_fit, describe_fits
+from nocturne.models.projection import tabulate_clusters
+from nocturne.models.trained_clusters import Trained
+from nocturne.models.unskew import read_unskew
 from nocturne.settings import Settings
 from spark_jobs import train_clusters
 from spark_jobs.train_clusters import (
     add_vector,
-    assign_clusters,
+    draw_sample,
     keep_wanted,
     parse_arguments,
     run_job,
     train,
+    unskew_tracks,
     write_whole,
 )
 
@@ -23,6 +32,21 @@ pytestmark = pytest.mark.spark
 
 SCHEMA = "_id string, features array<double>"
 DIMENSIONS = 6
+HALF = Admissible(max_cluster_share=0.5, min_stability=0.0)
+
+
+def plant_skewed() -> pd.DataFrame:
+    """`track_id`, `features` and `blob`: three groups in lognormal features of log-sigma 3."""
+    random = np.random.default_rng(11)
+    blobs = np.repeat(np.arange(3), (90, 110, 100))
+    logarithms = random.normal(0, 2, (3, 8))[blobs] + random.normal(0, 1, (len(blobs), 8))
+    return pd.DataFrame(
+        {
+            "track_id": [f"{number:03d}" for number in range(len(blobs))],
+            "features": np.exp(3 * logarithms).tolist(),
+            "blob": blobs,
+        }
+    )
 
 
 def plant(*sizes: int) -> pd.DataFrame:
@@ -54,69 +78,144 @@ def as_tracks(spark):
         rows = list(tracks[["track_id", "features"]].itertuples(index=False, name=None))
         stored = spark.createDataFrame(rows, SCHEMA).repartition(parts)
         wanted = spark.createDataFrame([(row[0],) for row in rows], "track_id string")
-        return add_vector(keep_wanted(stored, wanted, 1)).cache()
+        return keep_wanted(stored, wanted, 1).cache()
 
     return convert
 
 
+def list_clusters(trained: Trained) -> pd.DataFrame:
+    return tabulate_clusters(trained.track_ids, trained.labels)
+
+
 def test_planted_blobs_are_found(as_tracks):
     planted = plant(20, 22, 18)
-    tracks = as_tracks(planted)
-    model, clusterings, choice = train(tracks, range(2, 5), 0.5)
-    assert choice.k == 3
-    assert [item.k for item in clusterings] == [2, 3, 4]
-    found = assign_clusters(model, tracks)
+    trained, _ = train(as_tracks(planted), range(2, 5), HALF)
+    assert trained.choice.k == 3
+    assert [item.k for item in trained.clusterings] == [2, 3, 4]
+    found = list_clusters(trained)
     assert list(found["track_id"]) == sorted(planted["track_id"])
     both = found.merge(planted, on="track_id")
     assert both.groupby("blob")["cluster"].nunique().tolist() == [1, 1, 1]
     assert both["cluster"].nunique() == 3
-    chosen = clusterings[1]
+    chosen = trained.clusterings[1]
+    assert chosen == trained.final
     assert chosen.largest_share == 22 / 60
     assert chosen.silhouette > 0.9
-    assert chosen.distortion < clusterings[0].distortion / 10
+    assert chosen.stability == 1.0
+    assert chosen.distortion < trained.clusterings[0].distortion / 10
+    assert sum(trained.explained_variance) == pytest.approx(1)
+
+
+def test_the_figures_of_a_k_are_those_that_spark_gives(as_tracks):
+    """ClusteringEvaluator's silhouette and the cost of MLlib's own model."""
+    tracks = as_tracks(plant(20, 22, 18, 9))
+    reduced = train_clusters.reduce_tracks(tracks, train_clusters.fit_reducer(tracks), 1)
+    model, fit = train_clusters.fit_kmeans(reduced, 3, 5)
+    given = describe_fit(3, reduced.points, fit, 1.0)
+    assert model.transform(reduced.frame).count() == len(fit.labels)
+    evaluator = ClusteringEvaluator(featuresCol="point", predictionCol="cluster")
+    silhouette = evaluator.evaluate(model.transform(reduced.frame))
+    assert given.silhouette == pytest.approx(silhouette, rel=1e-9)
+    assert given.distortion == pytest.approx(model.summary.trainingCost, rel=1e-6)
+    assert given.largest_share == max(model.summary.clusterSizes) / 69
+    labels = [row["cluster"] for row in model.transform(reduced.frame).collect()]
+    assert fit.labels.tolist() == labels
+
+
+def test_raw_scaled_skewed_tracks_are_refused_and_transformed_ones_clustered(as_tracks):
+    """What DESIGN.md warns of: a silhouette above .9 with 99 % of the tracks in one cluster."""
+    skewed = plant_skewed()
+    scaler = StandardScaler(inputCol="vector", outputCol="point", withMean=True, withStd=True)
+    tracks = as_tracks(skewed)
+    vectors = add_vector(tracks)
+    frame = scaler.fit(vectors).transform(vectors).cache()
+    points = np.array([row["point"].toArray() for row in frame.collect()])
+    raw = train_clusters.Reduced(frame, list(skewed["track_id"]), points)
+    trials = train_clusters.sweep(raw, range(2, 3))
+    refused = [describe_fits(2, points, [fit for _, fit in trials[2]])]
+    assert refused[0].silhouette > 0.9
+    assert refused[0].largest_share > 0.98
+    assert choose_k(refused, HALF).k is None
+
+    trained, _ = train(tracks, range(2, 5), HALF)
+    assert trained.choice.k == 3
+    both = list_clusters(trained).merge(skewed, on="track_id")
+    assert adjusted_rand_score(both["blob"], both["cluster"]) > 0.9
 
 
 def test_a_clustering_with_one_huge_cluster_is_not_chosen(as_tracks):
     tracks = as_tracks(plant(45, 15))
-    model, clusterings, choice = train(tracks, range(2, 3), 0.5)
-    assert model is None
-    assert clusterings[0].largest_share == 0.75
-    assert choice.k is None
-    assert "more than 50%" in choice.reason
-    assert train(tracks, range(2, 3), 0.75)[2].k == 2
+    trained, pipeline = train(tracks, range(2, 3), HALF)
+    assert (pipeline, trained.final, trained.labels) == (None, None, None)
+    assert trained.clusterings[0].largest_share == 0.75
+    assert trained.choice.k is None
+    assert "more than 50%" in trained.choice.reason
+    assert choose_k(trained.clusterings, Admissible(0.75, 0.0)).k == 2
 
 
 def test_the_order_of_the_rows_changes_nothing(as_tracks):
     planted = plant(12, 9, 14)
-    tracks, shuffled = as_tracks(planted), as_tracks(planted[::-1], parts=3)
-    model, *report = train(tracks, range(2, 4), 0.6)
-    other, *again = train(shuffled, range(2, 4), 0.6)
-    assert again == report
-    pd.testing.assert_frame_equal(assign_clusters(other, shuffled), assign_clusters(model, tracks))
+    trained, _ = train(as_tracks(planted), range(3, 4), HALF)
+    again, _ = train(as_tracks(planted[::-1], parts=3), range(3, 4), HALF)
+    assert again.describe() == trained.describe()
+    assert again.columns == trained.columns
+    assert again.points.tobytes() == trained.points.tobytes()
+    pd.testing.assert_frame_equal(list_clusters(again), list_clusters(trained))
+
+
+def test_a_large_library_is_swept_on_a_sample_and_clustered_whole(as_tracks, monkeypatch):
+    monkeypatch.setattr(train_clusters, "SWEEP_TRACKS", 40)
+    monkeypatch.setattr(train_clusters, "POINTS_PER_PARTITION", 30)
+    planted = plant(40, 30, 30)
+    trained, _ = train(as_tracks(planted), range(3, 4), HALF)
+    both = list_clusters(trained).merge(planted, on="track_id")
+    assert len(both) == 100
+    assert adjusted_rand_score(both["blob"], both["cluster"]) == 1.0
+    assert trained.final.largest_share == 0.4
+    swept = trained.clusterings[0]
+    assert trained.final.stability == swept.stability
+    assert trained.final.distortion > 1.5 * swept.distortion
+    again, _ = train(as_tracks(planted[::-1], parts=3), range(3, 4), HALF)
+    assert again.clusterings == trained.clusterings
+
+
+def test_the_sample_of_a_library_hardly_changes_when_it_grows(as_tracks):
+    planted = plant(60).sort_values("track_id")
+    few, all_ = (
+        {row["track_id"] for row in draw_sample(as_tracks(tracks), 20).collect()}
+        for tracks in (planted[:-2], planted)
+    )
+    assert len(few) == len(all_) == 20
+    assert len(few & all_) >= 18
 
 
 @pytest.mark.parametrize("tracks", [0, 1, 5])
 def test_a_small_library_has_no_clusters(as_tracks, tracks):
-    model, clusterings, choice = train(as_tracks(plant(5).head(tracks)), range(2, 2), 0.5)
-    assert (model, clusterings, choice.k) == (None, [], None)
-    assert "too small" in choice.reason
+    trained, pipeline = train(as_tracks(plant(5).head(tracks)), range(2, 2), HALF)
+    assert (pipeline, trained.clusterings, trained.choice.k) == (None, [], None)
+    assert "too small" in trained.choice.reason
 
 
 def test_tracks_that_are_all_the_same_have_no_clusters(as_tracks):
     tracks = pd.DataFrame(
         {"track_id": [f"{n:02d}" for n in range(20)], "features": [[1.0] * 3] * 20}
     )
-    model, clusterings, choice = train(as_tracks(tracks), range(2, 6), 0.5)
-    assert model is None
-    assert {item.largest_share for item in clusterings} == {1.0}
-    assert {item.silhouette for item in clusterings} == {0.0}
-    assert choice.k is None
+    trained, pipeline = train(as_tracks(tracks), range(2, 4), HALF)
+    assert pipeline is None
+    assert {item.largest_share for item in trained.clusterings} == {1.0}
+    assert {item.silhouette for item in trained.clusterings} == {0.0}
+    assert trained.explained_variance == [0.0] * 3
+    assert trained.choice.k is None
 
 
-def test_without_a_model_there_are_typed_columns_and_no_rows():
-    none = assign_clusters(None, None)
-    assert none.dtypes.astype(str).to_dict() == {"track_id": "string", "cluster": "int32"}
-    assert none.empty
+def test_fewer_contents_than_clusters_do_not_stop_the_job(as_tracks):
+    """MLlib's `block` solver fails on them."""
+    planted = plant(1, 1, 1)
+    planted = pd.concat([planted.assign(track_id=planted["track_id"] + copy) for copy in "abcd"])
+    trained, _ = train(as_tracks(planted), range(5, 6), HALF)
+    assert len(set(trained.labels)) == 3
+    assert trained.final.largest_share == 1 / 3
+    assert trained.final.distortion == pytest.approx(0, abs=1e-9)
 
 
 @pytest.fixture
@@ -146,32 +245,48 @@ def test_the_target_appears_whole(as_tracks, target, inputs):
     planted = plant(10, 10)
     write_inputs(inputs, planted)
     tracks = as_tracks(planted)
-    model, _, _ = train(tracks, range(2, 3), 0.5)
-    clusters = assign_clusters(model, tracks)
+    trained, pipeline = train(tracks, range(2, 3), HALF)
     leftover = target.with_name(f"{target.name}.building")
     leftover.mkdir(parents=True)
     (leftover / "half").touch()
-    write_whole(target, inputs, model, clusters, {"tracks": 20})
+    write_whole(target, inputs, trained, pipeline, {"tracks": 20})
     assert {path.name for path in target.parent.iterdir()} == {target.name}
     assert {path.name for path in target.iterdir()} == {
-        *("pipeline", "inputs.parquet", "clusters.parquet", "report.json")
+        *("unskew.parquet", "pipeline", "inputs.parquet"),
+        *("clusters.parquet", "projection.parquet", "report.json"),
     }
     assert (target / "inputs.parquet").read_bytes() == inputs.read_bytes()
     assert json.loads((target / "report.json").read_text("utf-8")) == {"tracks": 20}
+    clusters = pd.read_parquet(target / "clusters.parquet")
+    pd.testing.assert_frame_equal(clusters, list_clusters(trained), check_dtype=False)
+    projection = pd.read_parquet(target / "projection.parquet")
+    assert projection[["track_id", "cluster"]].to_numpy().tolist() == clusters.to_numpy().tolist()
+
+
+def test_a_stored_model_assigns_tracks_as_it_did_in_training(as_tracks, target, inputs):
+    planted = plant_skewed()
+    write_inputs(inputs, planted)
+    tracks = as_tracks(planted)
+    trained, pipeline = train(tracks, range(3, 4), HALF)
+    write_whole(target, inputs, trained, pipeline, {})
     loaded = PipelineModel.load(f"file://{target / 'pipeline'}")
-    pd.testing.assert_frame_equal(assign_clusters(loaded, tracks), clusters)
-    pd.testing.assert_frame_equal(
-        pd.read_parquet(target / "clusters.parquet"), clusters, check_dtype=False
-    )
+    columns = read_unskew(target / "unskew.parquet")
+    assert columns == trained.columns
+    assigned = loaded.transform(add_vector(unskew_tracks(tracks, columns)))
+    assigned = assigned.select("track_id", "cluster").toPandas()
+    pd.testing.assert_frame_equal(assigned, list_clusters(trained), check_dtype=False)
 
 
 def test_a_failure_leaves_no_target(target, inputs):
     write_inputs(inputs, plant(2))
+    none = Trained(choose_k([], HALF))
     with pytest.raises(TypeError, match="serializable"):
-        write_whole(target, inputs, None, assign_clusters(None, None), {"tracks": object()})
+        write_whole(target, inputs, none, None, {"tracks": object()})
     assert not target.exists()
-    write_whole(target, inputs, None, assign_clusters(None, None), {"tracks": 2})
-    assert set(read_target(target)) == {"inputs.parquet", "clusters.parquet", "report.json"}
+    write_whole(target, inputs, none, None, {"tracks": 2})
+    assert set(read_target(target)) == {
+        *("inputs.parquet", "clusters.parquet", "projection.parquet", "report.json")
+    }
 
 
 def test_a_target_that_is_there_is_left_alone(target, inputs, capsys):

@@ -53,6 +53,15 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "k_min": "3",
         "k_max": "9",
         "max_cluster_share": "0.75",
+        "min_stability": "0.6",
+        "max_silhouette_drop": "0.1",
+        "metric": "learned",
+        "list_length": "9",
+        "recent_days": "14",
+        "max_rows_lost": "0.5",
+        "max_ranking_drop": "0.05",
+        "approve": "True",
+        "approve_hours": "1.5",
         "versions_kept": "3",
     }
     fields = Settings.model_fields

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from nocturne.bench.ingest_records import make_empty, produce_messages, require_whole
 from nocturne.bench.watched import Ended, run_watched
-from nocturne.settings import PROJECT, Settings
-from nocturne.stack.jars import jar_paths, pyspark_folder
-from nocturne.stack.java import ensure_java
+from nocturne.settings import Settings
+from nocturne.stack.spark import submit
 from nocturne.stack.stack import settings_environment
 from nocturne.store.collections import connect
 from nocturne.stream.connection import kafka_config
@@ -47,8 +46,8 @@ class Trials:
                 # Each partition rounds its share down.
                 "--most-per-batch": str(-(-of // SPARK_BATCHES) + SPARK_BATCHES),
             }
-            command = [*self.spark_submit(), *(text for pair in arguments.items() for text in pair)]
-            ended = run_watched(command, self.spark_environment())
+            spark = submit(self.settings, "stream_to_mongo", arguments, ("spark", "streaming"))
+            ended = run_watched(spark.command, {**self.environment(), **spark.environment})
             require_whole(collection, of)
         return ended
 
@@ -60,29 +59,9 @@ class Trials:
             self.filled.add(records)
         return topic
 
-    def spark_submit(self) -> list[str]:
-        settings = self.settings
-        jars = [
-            path for name in ("spark", "streaming") for path in jar_paths(settings.runtime, name)
-        ]
-        return [
-            str(pyspark_folder() / "bin/spark-submit"),
-            *("--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory),
-            *("--conf", "spark.ui.enabled=false", "--jars", ",".join(map(str, jars))),
-            str(PROJECT / "spark_jobs/stream_to_mongo.py"),
-        ]
-
     def environment(self) -> dict[str, str]:
         """Addresses go this way: a password must not stand on a command line."""
         return {**os.environ, **settings_environment(self.settings)}
-
-    def spark_environment(self) -> dict[str, str]:
-        return {
-            **self.environment(),
-            "JAVA_HOME": str(ensure_java().parents[1]),
-            "SPARK_HOME": str(pyspark_folder()),
-            "PYSPARK_PYTHON": sys.executable,
-        }
 
     def clear(self) -> None:
         with connect(self.settings) as client:

@@ -44,19 +44,26 @@ def backfill(first: Day, last: Day, as_json: Json = False) -> None:
 @app.command()
 def recommend(
     track: Annotated[str | None, typer.Option(help="Track id.")] = None,
+    user: Annotated[str | None, typer.Option(help="Listener id.")] = None,
     song: Annotated[str | None, typer.Option(help="Title, misspelt or not.")] = None,
     artist: Annotated[str | None, typer.Option(help="Artist, beside --song.")] = None,
     count: Annotated[int, typer.Option("-n", min=1, help="How many tracks.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """The tracks nearest to one, from the live version."""
+    """The tracks nearest to one, or those for a listener, from the live version."""
     from dataclasses import asdict
 
-    from nocturne.console import print_json, print_similar
+    from nocturne.console import print_for_listener, print_json, print_similar
 
-    if (track is None) == (song is None):
-        raise Misuse("Give --track ID, or --song TITLE with or without --artist NAME.")
+    if [track, user, song].count(None) != 2:
+        raise Misuse(
+            "Give one: --track ID, --user ID, or --song TITLE with or without --artist NAME."
+        )
     with open_catalogue() as catalogue:
+        if user is not None:
+            listed = asdict(catalogue.for_listener(user, count))
+            print_json(listed) if as_json else print_for_listener(listed)
+            return
         found = asdict(catalogue.similar(track or catalogue.find_track(song or "", artist), count))
     print_json(found) if as_json else print_similar([found])
 

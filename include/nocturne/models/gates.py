@@ -1,59 +1,162 @@
 """The gates: what a candidate must pass before it goes live."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nocturne.errors import BadInput
 
+Document = dict[str, Any]
+# Fewer neighbours than this share found by the approximate search make lists that are wrong.
+LEAST_RECALL = 0.95
+# Below so many listeners a mean of their rankings says nothing.
+FEWEST_JUDGED = 10
+METRIC = "ndcg@10"
+OURS, POPULARITY = "nocturne", "popularity"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The thresholds that settings give; shares are of 1."""
+
+    max_cluster_share: float
+    min_stability: float
+    max_silhouette_drop: float
+    max_rows_lost: float
+    max_ranking_drop: float
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the gate table."""
+    """One row of the gate table; `value` is None where there is nothing to judge."""
 
     rule: str
-    value: float
-    threshold: float
+    value: float | None
+    threshold: float | None
     passed: bool
     meaning: str
 
 
-def judge(
-    tracks: int, rows: int, shortest_list: int, wanted_list: int, largest_share: float,
-    max_cluster_share: float, stored_as_meant: bool,
-) -> list[Verdict]:  # fmt: skip
-    """The verdicts on a candidate's tables.
+@dataclass(frozen=True)
+class Stored:
+    """What MongoDB holds of a version's table, beside what was built.
 
-    `wanted_list` is the length that a track's list should have, `largest_share` is 0 where the
-    library was not clustered.
+    `shortest` is the length of the shortest list, `wanted` what that should be at least.
     """
-    complete = min(wanted_list, max(tracks - 1, 0))
+
+    table: str
+    rows: int
+    expected_rows: int
+    shortest: int
+    wanted: int
+    as_built: bool
+
+
+def judge(
+    model: Document, champion: Document | None, tables: list[Stored], limits: Limits
+) -> list[Verdict]:
+    """The verdicts on a candidate: `model` and `champion` are documents of `models`.
+
+    Without a champion (none is live, or it is of another library or a newer day) the rules that
+    compare with it have nothing to judge, and pass.
+    """
     return [
-        Verdict("tracks", tracks, 2, tracks >= 2, "there is something to recommend"),
-        Verdict("rows", rows, tracks, rows == tracks, "every track has its row"),
-        Verdict(
-            "shortest_list", shortest_list, complete, shortest_list >= complete,
-            "no track has fewer neighbours than asked for",
-        ),
-        Verdict(
-            "largest_cluster", largest_share, max_cluster_share,
-            largest_share <= max_cluster_share, "no cluster holds too much of the library",
-        ),
-        Verdict(
-            "stored_as_built", float(stored_as_meant), 1, stored_as_meant,
-            "rows and hashes in MongoDB are those that were built",
-        ),
-    ]  # fmt: skip
+        at_least("tracks", model["inputs"]["tracks"], 2, "there is something to recommend"),
+        *(verdict for stored in tables for verdict in judge_table(stored)),
+        *judge_clusters(model, champion, limits),
+        *judge_neighbours(model),
+        judge_size(model, champion, limits),
+        *judge_ranking(model, champion, limits),
+    ]
 
 
-def describe_verdicts(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+def judge_table(stored: Stored) -> Iterator[Verdict]:
+    name = stored.table
+    complete = stored.rows == stored.expected_rows
+    yield Verdict(f"{name}.rows", stored.rows, stored.expected_rows, complete, "nobody is left out")
+    yield at_least(f"{name}.shortest", stored.shortest, stored.wanted, "every list is full")
+    meaning = "rows and hashes in MongoDB are those that were built"
+    yield Verdict(f"{name}.as_built", float(stored.as_built), 1, stored.as_built, meaning)
+
+
+def judge_clusters(model: Document, champion: Document | None, limits: Limits) -> Iterator[Verdict]:
+    final = find_final(model)
+    share = final.get("largest_share")
+    yield at_most(
+        "clusters.largest_share", share, limits.max_cluster_share,
+        "no cluster holds too much of the library",
+    )  # fmt: skip
+    yield at_least(
+        "clusters.stability", final.get("stability"), limits.min_stability,
+        "other seeds find the same clusters (adjusted Rand index)",
+    )  # fmt: skip
+    before = find_final(champion).get("silhouette")
+    yield at_least(
+        "clusters.silhouette", final.get("silhouette"),
+        None if before is None else before - limits.max_silhouette_drop,
+        "the clusters are not much vaguer than the champion's",
+    )  # fmt: skip
+
+
+def judge_neighbours(model: Document) -> Iterator[Verdict]:
+    recall = model.get("neighbours", {}).get("recall")
+    yield at_least("neighbours.recall", recall, LEAST_RECALL, "the search finds the nearest tracks")
+
+
+def judge_size(model: Document, champion: Document | None, limits: Limits) -> Verdict:
+    before = champion["inputs"]["tracks"] if champion else None
+    least = None if before is None else before * (1 - limits.max_rows_lost)
+    tracks = model["inputs"]["tracks"]
+    return at_least("rows_kept", tracks, least, "the library has not shrunk unexpectedly")
+
+
+def judge_ranking(model: Document, champion: Document | None, limits: Limits) -> Iterator[Verdict]:
+    value, popularity = find_metric(model, OURS), find_metric(model, POPULARITY)
+    before = find_metric(champion, OURS)
+    yield at_least(
+        f"{METRIC}.popularity", value, popularity,
+        "taste ranks held-out tracks no worse than popularity",
+    )  # fmt: skip
+    yield at_least(
+        f"{METRIC}.champion", value,
+        None if before is None else before * (1 - limits.max_ranking_drop),
+        "taste ranks held-out tracks not much worse than the champion",
+    )  # fmt: skip
+
+
+def find_final(model: Document | None) -> Mapping[str, Any]:
+    """The figures of the final clustering; nothing where there is none."""
+    return ((model or {}).get("clustering") or {}).get("final") or {}
+
+
+def find_metric(model: Document | None, name: str) -> float | None:
+    """A model's mean on the test part; None where too few listeners were judged."""
+    ranking = (model or {}).get("ranking") or {}
+    if ranking.get("judged", 0) < FEWEST_JUDGED:
+        return None
+    rows = {row["model"]: row[METRIC] for row in ranking["models"]}
+    return float(rows[name])
+
+
+def at_least(rule: str, value: float | None, threshold: float | None, meaning: str) -> Verdict:
+    passed = value is None or threshold is None or value >= threshold
+    return Verdict(rule, value, threshold, passed, meaning)
+
+
+def at_most(rule: str, value: float | None, threshold: float, meaning: str) -> Verdict:
+    return Verdict(rule, value, threshold, value is None or value <= threshold, meaning)
+
+
+def describe_verdicts(verdicts: list[Verdict]) -> list[Document]:
     return [asdict(verdict) for verdict in verdicts]
 
 
-def require_passed(version: str, verdicts: list[Verdict]) -> None:
+def require_passed(version: str, verdicts: list[Document]) -> None:
     """Raise BadInput with the reasons if a gate refused the candidate."""
-    if refused := [verdict for verdict in verdicts if not verdict.passed]:
+    if refused := [verdict for verdict in verdicts if not verdict["passed"]]:
         reasons = "; ".join(
-            f"{verdict.rule} is {verdict.value:g}, not {verdict.threshold:g} ({verdict.meaning})"
+            f"{verdict['rule']} is {verdict['value']:g}, not {verdict['threshold']:g}"
+            f" ({verdict['meaning']})"
             for verdict in refused
         )
         raise BadInput(f"Candidate {version} was refused: {reasons}. What was live stays live.")

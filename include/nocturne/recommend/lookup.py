@@ -8,6 +8,7 @@ from pymongo.database import Database
 from rapidfuzz import fuzz, process, utils
 
 from nocturne.errors import BadInput
+from nocturne.recommend.for_you import ANYBODY
 from nocturne.store.versions import live_version
 
 Document = dict[str, Any]
@@ -35,6 +36,20 @@ class SimilarTracks:
     artist: str
     cluster: int | None
     similar: list[Recommendation]
+
+
+@dataclass(frozen=True)
+class ForListener:
+    """What the live version recommends to a listener; `known` is false if it is anybody's list."""
+
+    version: str
+    user_id: str
+    known: bool
+    basis: str
+    items: list[Recommendation]
+
+
+Names = dict[str, tuple[str, str]]
 
 
 class Catalogue:
@@ -67,23 +82,39 @@ class Catalogue:
         rows = table.find({"_id": {"$in": chosen}}).sort("_id")
         return [self.with_titles(row, count) for row in rows]
 
+    def for_listener(self, user_id: str, count: int) -> ForListener:
+        """The listener's list; that for anybody if the live version does not know them."""
+        version = self.live()
+        table = self.database["for_you"]
+        row = table.find_one({"_id": f"{version}/{user_id}"})
+        row = row or table.find_one({"_id": f"{version}/{ANYBODY}"})
+        if row is None:
+            raise BadInput(
+                f"The live version {version} has no lists for listeners: it was made by an older"
+                " Nocturne. `./nocturne run` makes a new one."
+            )
+        items = row["items"][:count]
+        names = self.find_names([item["track_id"] for item in items])
+        listed = [recommend(item, names) for item in items]
+        return ForListener(version, user_id, row["user_id"] == user_id, row["basis"], listed)
+
     def with_titles(self, row: Document, count: int) -> SimilarTracks:
         similar = row["similar"][:count]
-        ids = [row["track_id"], *(item["track_id"] for item in similar)]
-        names = {
-            track["_id"]: (track["metadata"]["title"], track["metadata"]["artist_name"])
-            for track in self.tracks.find(
-                {"_id": {"$in": ids}}, ["metadata.title", "metadata.artist_name"]
-            )
-        }
-        listed = [
-            Recommendation(
-                item["track_id"], *names[item["track_id"]], item["score"], item["reason"]
-            )
-            for item in similar
-        ]
+        names = self.find_names([row["track_id"], *(item["track_id"] for item in similar)])
+        listed = [recommend(item, names) for item in similar]
         title, artist = names[row["track_id"]]
         return SimilarTracks(row["version"], row["track_id"], title, artist, row["cluster"], listed)
+
+    def find_names(self, track_ids: list[str]) -> Names:
+        """Title and artist by track id; a track that has left the collection keeps its id."""
+        fields = ["metadata.title", "metadata.artist_name"]
+        found = self.tracks.find({"_id": {"$in": track_ids}}, fields)
+        names = {item["_id"]: item["metadata"] for item in found}
+        gone = {"title": "(no longer in the library)", "artist_name": ""}
+        metadata = {track_id: names.get(track_id, gone) for track_id in track_ids}
+        return {
+            track_id: (track["title"], track["artist_name"]) for track_id, track in metadata.items()
+        }
 
     def find_track(self, song: str, artist: str | None) -> str:
         """The id of the track that a person means by title and artist, misspelt or not.
@@ -106,6 +137,10 @@ class Catalogue:
             nearest = "; ".join(f"{name} ({track_id})" for name, _, track_id in found)
             raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
         return str(found[0][2])
+
+
+def recommend(item: Document, names: Names) -> Recommendation:
+    return Recommendation(item["track_id"], *names[item["track_id"]], item["score"], item["reason"])
 
 
 def label(metadata: Document, *, with_artist: bool) -> str:

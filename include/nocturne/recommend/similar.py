@@ -1,16 +1,20 @@
-"""Similar tracks: the nearest by cosine in the standardised feature space."""
+"""Similar tracks: the nearest by cosine in the space of `space`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-# Scores equal to this many decimals are a tie: beyond it, rounding decides.
-SCORE_DECIMALS = 6
-# 512 rows of scores against 100,000 tracks are 400 MB.
-CHUNK_ROWS = 512
-Matrix = NDArray[np.float64]
+from nocturne.recommend.approximate import search_approximate
+from nocturne.recommend.exact import Rows, Scores, Vectors, search_exact, take_largest
+
+__all__ = ["EXACT_UP_TO", "Neighbours", "Search", "find_neighbours", "name_neighbours", "search",
+           "take_largest"]  # fmt: skip
+
+# The exact search of so many takes about two minutes on two cores, and four times that of twice
+# as many.
+EXACT_UP_TO = 300_000
+EXACT, APPROXIMATE = "exact", "approximate"
 
 
 @dataclass(frozen=True)
@@ -22,53 +26,41 @@ class Neighbours:
     scores: list[float]
 
 
-def standardise(features: Matrix) -> Matrix:
-    """Zero mean and unit variance by column; a constant column becomes zero.
-
-    Shape (tracks, features) in and out.
+@dataclass(frozen=True)
+class Search:
+    """The nearest rows of each row, see search_exact; `way` is "exact" or "approximate", `recall`
+    the share of the truly nearest that was found.
     """
-    centred = features - features.mean(axis=0)
-    deviation = centred.std(axis=0)
-    return divide_or_zero(centred, deviation)
+
+    indices: Rows
+    scores: Scores
+    way: str
+    recall: float
 
 
-def find_neighbours(track_ids: list[str], features: Matrix, count: int) -> Iterator[Neighbours]:
-    """For each track its `count` nearest others, or all others if there are fewer.
+def search(vectors: Vectors, count: int) -> Search:
+    """Exactly up to EXACT_UP_TO rows; `vectors` is (tracks, dims), of unit rows or zeros."""
+    if len(vectors) <= EXACT_UP_TO:
+        return Search(*search_exact(vectors, count), EXACT, 1.0)
+    indices, scores, recall = search_approximate(vectors, count)
+    return Search(indices, scores, APPROXIMATE, recall)
 
-    `features` has shape (tracks, features), a row for each of `track_ids`. Ties are broken by
+
+def name_neighbours(track_ids: list[str], found: Search) -> Iterator[Neighbours]:
+    """What was found for the rows of these tracks, in their order."""
+    ids = np.array(track_ids, dtype=object)
+    for track_id, nearest, scores in zip(track_ids, found.indices, found.scores, strict=True):
+        yield Neighbours(track_id, ids[nearest].tolist(), scores.tolist())
+
+
+def find_neighbours(track_ids: list[str], vectors: Vectors, count: int) -> Iterator[Neighbours]:
+    """For each track, in the order of ids, its `count` nearest others, or all if there are fewer.
+
+    `vectors` is (tracks, dims), a unit row or zeros for each of `track_ids`. Ties are broken by
     track id, a track never stands in its own list.
     """
     if not track_ids:
         return
-    order = np.argsort(np.array(track_ids))
-    ids = np.array(track_ids)[order]
-    directions = normalise_rows(standardise(features[order]))
-    count = min(count, len(ids) - 1)
-    for start in range(0, len(ids), CHUNK_ROWS):
-        chunk = directions[start : start + CHUNK_ROWS] @ directions.T
-        scores = np.round(chunk, SCORE_DECIMALS) + 0.0
-        for offset, row in enumerate(scores):
-            row[start + offset] = -np.inf
-            nearest = take_largest(row, count)
-            yield Neighbours(str(ids[start + offset]), ids[nearest].tolist(), row[nearest].tolist())
-
-
-def normalise_rows(rows: Matrix) -> Matrix:
-    """Rows of unit length; a row of zeros stays one, at cosine 0 from everything."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return divide_or_zero(rows, lengths)
-
-
-def divide_or_zero(rows: Matrix, divisor: Matrix) -> Matrix:
-    """The quotient, and zero where the divisor is not positive."""
-    quotient: Matrix = np.divide(rows, divisor, out=np.zeros_like(rows), where=divisor > 0)
-    return quotient
-
-
-def take_largest(scores: Matrix, count: int) -> NDArray[np.intp]:
-    """Indices of the `count` largest scores, largest first, of equal ones the lower index."""
-    if count <= 0:
-        return np.empty(0, dtype=np.intp)
-    threshold = np.partition(scores, -count)[-count]
-    candidates = np.flatnonzero(scores >= threshold)
-    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
+    order = sorted(range(len(track_ids)), key=track_ids.__getitem__)
+    ids = [track_ids[place] for place in order]
+    yield from name_neighbours(ids, search(vectors[order], count))

@@ -1,19 +1,66 @@
-"""The rows of the published tables."""
+"""The tables of a version: similar tracks, and the list of each listener."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from nocturne.recommend.similar import Matrix, find_neighbours
+from pymongo.database import Database
 
+from nocturne.recommend.candidates import ModelFolder, Recipe
+from nocturne.recommend.for_you import Shelf, build_for_you_rows
+from nocturne.recommend.library import Library, read_library
+from nocturne.recommend.listeners import understand_listeners
+from nocturne.recommend.similar import Search, name_neighbours, search
+from nocturne.recommend.space import embed_tracks
+from nocturne.store.versions import is_whole, note_version, require_version, write_table
+
+Document = dict[str, Any]
 Row = dict[str, Any]
 
 
-def build_similar_rows(
-    version: str, track_ids: list[str], features: Matrix, clusters: dict[str, int], count: int
-) -> Iterator[Row]:
+def build_tables(
+    database: Database[Document], collection: str, version: str, folder: ModelFolder
+) -> Document:
+    """Compute and store the version's tables, unless they are stored whole already.
+
+    `folder` holds the version's inputs and what Spark made of them. The answer describes the
+    tables.
+    """
+    model = require_version(database, version)
+    if not is_whole(database, version):
+        recipe = Recipe(**model["inputs"]["recipe"])
+        library = read_library(database, collection, folder)
+        vectors, space = embed_tracks(library.features, library.genres, recipe.metric)
+        found = search(vectors, recipe.neighbours)
+        listeners = understand_listeners(folder, library, vectors, model["as_of"], recipe)
+        shelf = Shelf(
+            library.track_ids, library.titles, library.artists, library.clusters, vectors,
+            listeners.factors,
+        )  # fmt: skip
+        lists = build_for_you_rows(
+            version, shelf, listeners.audience, listeners.scorer, recipe.list_length
+        )
+        similar = build_similar_rows(version, library, found)
+        tables = {
+            "similar_tracks": write_table(database, "similar_tracks", version, similar),
+            "for_you": write_table(database, "for_you", version, lists),
+        }
+        noted = {
+            "tables": tables,
+            "space": space,
+            "neighbours": {"way": found.way, "recall": found.recall},
+            "clustering": json.loads((folder.clusters / "report.json").read_text("utf-8")),
+            **listeners.report,
+        }
+        note_version(database, version, noted)
+    return dict(require_version(database, version)["tables"])
+
+
+def build_similar_rows(version: str, library: Library, found: Search) -> Iterator[Row]:
     """A row of `similar_tracks` for each track; `cluster` is None where there is no clustering."""
-    for neighbours in find_neighbours(track_ids, features, count):
-        own = clusters.get(neighbours.track_id)
+    clusters = dict(zip(library.track_ids, library.clusters, strict=True))
+    for neighbours in name_neighbours(library.track_ids, found):
+        own = clusters[neighbours.track_id]
         yield {
             "_id": f"{version}/{neighbours.track_id}",
             "version": version,
@@ -23,8 +70,8 @@ def build_similar_rows(
                 {
                     "track_id": other,
                     "score": score,
-                    "cluster": clusters.get(other),
-                    "reason": give_reason(own, clusters.get(other)),
+                    "cluster": clusters[other],
+                    "reason": give_reason(own, clusters[other]),
                 }
                 for other, score in zip(neighbours.track_ids, neighbours.scores, strict=True)
             ],
@@ -33,5 +80,5 @@ def build_similar_rows(
 
 def give_reason(cluster: int | None, other_cluster: int | None) -> str:
     if cluster is not None and cluster == other_cluster:
-        return "same cluster and close in sound"
-    return "close in sound"
+        return "same cluster and close in timbre"
+    return "close in timbre"

@@ -78,6 +78,11 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
             {"version": "string", "track_id": "string", "similar": "array"},
             [[("version", ASCENDING), ("track_id", ASCENDING)]],
         ),
+        Collection(
+            "for_you",
+            {"version": "string", "user_id": "string", "basis": "string", "items": "array"},
+            [[("version", ASCENDING), ("user_id", ASCENDING)]],
+        ),
         Collection("live", {}, [[("at", DESCENDING)]]),
     ]  # fmt: skip
 

@@ -4,28 +4,32 @@ A version is a document of `models` and the rows of its tables under its name. R
 the pointer, so a version is whole or invisible to them.
 """
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from pymongo import DESCENDING, MongoClient, ReplaceOne
+import bson
+from pymongo import ASCENDING, DESCENDING, MongoClient, ReplaceOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from nocturne.errors import BadInput, NocturneError
-from nocturne.store.hashes import hash_content
 
 Document = dict[str, Any]
 POINTER = "pointer"
-TABLES = ("similar_tracks",)
+TABLES = ("similar_tracks", "for_you")
 STORED_STATES = ("published", "checked")
+REFUSED, REJECTED, RETIRED = "refused", "rejected", "retired"
 WRITE_BATCH = 1000
 
 
 def open_candidate(database: Database[Document], version: str, candidate: Document) -> Document:
     """The document of a version, made if it is new; an existing one is left as it is."""
     models = database["models"]
-    models.update_one({"_id": version}, {"$setOnInsert": candidate}, upsert=True)
+    made = {"made_at": datetime.now(UTC), **candidate}
+    models.update_one({"_id": version}, {"$setOnInsert": made}, upsert=True)
     return require_version(database, version)
 
 
@@ -40,31 +44,58 @@ def note_version(database: Database[Document], version: str, fields: Document) -
     database["models"].update_one({"_id": version}, {"$set": fields})
 
 
-def write_table(database: Database[Document], table: str, rows: Iterable[Document]) -> Document:
+def note_approval(
+    database: Database[Document], version: str, approved: bool, user: str | None
+) -> None:
+    """Who has answered, None if nobody did in time; a version that was not live is `rejected`."""
+    answer = {"approved": approved, "by": user, "at": datetime.now(UTC)}
+    note_version(database, version, {"approval": answer})
+    if not approved:
+        never_live = {"_id": version, "state": {"$ne": "published"}}
+        database["models"].update_one(never_live, {"$set": {"state": REJECTED}})
+
+
+def write_table(
+    database: Database[Document], table: str, version: str, rows: Iterable[Document]
+) -> Document:
     """Write the rows of one version, in place of what an interrupted build left.
 
-    Each row has `version` and `track_id`. The answer describes what was meant to be written:
-    `{"rows": count, "sha256": hash over the rows in order}`.
+    Rows come in the order of their `_id`, which is `<version>/…`. The answer describes what was
+    meant to be written: `{"rows": count, "sha256": of the BSON of the rows, in order}`.
     """
-    meant = sorted(rows, key=lambda row: str(row["_id"]))
-    versions = {row["version"] for row in meant}
-    database[table].delete_many({"version": {"$in": sorted(versions)}})
-    for start in range(0, len(meant), WRITE_BATCH):
-        batch = meant[start : start + WRITE_BATCH]
+    digest = hashlib.sha256()
+    written: set[str] = set()
+    left = iter(rows)
+    while batch := list(islice(left, WRITE_BATCH)):
+        for row in batch:
+            digest.update(bson.encode(row))
+        written.update(row["_id"] for row in batch)
         database[table].bulk_write(
             [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in batch], ordered=False
         )
-    return describe_rows(iter(meant))
+    stored = (row["_id"] for row in database[table].find(of_version(version), ["_id"]))
+    if strangers := [name for name in stored if name not in written]:
+        database[table].delete_many({"_id": {"$in": strangers}})
+    return {"rows": len(written), "sha256": digest.hexdigest()}
 
 
-def describe_rows(rows: Iterator[Document]) -> Document:
-    hashes = [hash_content(row) for row in rows]
-    return {"rows": len(hashes), "sha256": hash_content({"rows": hashes})}
+def of_version(version: str) -> Document:
+    """The rows of a version by their `_id`, which has an index; `0` follows `/`."""
+    return {"_id": {"$gte": f"{version}/", "$lt": f"{version}0"}}
 
 
 def describe_table(database: Database[Document], table: str, version: str) -> Document:
     """Count and hash of what is really stored for a version."""
-    return describe_rows(iter(database[table].find({"version": version}).sort("_id")))
+    rows = database[table]
+    digest = hashlib.sha256()
+    batches: Iterable[Any] = rows.find_raw_batches(of_version(version)).sort("_id", ASCENDING)
+    for batch in batches:  # bytes, whatever the driver's types say
+        digest.update(batch)
+    return {"rows": count_rows(database, table, version), "sha256": digest.hexdigest()}
+
+
+def count_rows(database: Database[Document], table: str, version: str) -> int:
+    return database[table].count_documents(of_version(version))
 
 
 def is_whole(database: Database[Document], version: str) -> bool:
@@ -72,6 +103,15 @@ def is_whole(database: Database[Document], version: str) -> bool:
     meant = require_version(database, version).get("tables", {})
     return bool(meant) and all(
         describe_table(database, table, version) == description
+        for table, description in meant.items()
+    )
+
+
+def is_complete(database: Database[Document], version: str) -> bool:
+    """Has every table of the version its rows? Quick; their bytes were compared at publishing."""
+    meant = require_version(database, version).get("tables", {})
+    return bool(meant) and all(
+        count_rows(database, table, version) == description["rows"]
         for table, description in meant.items()
     )
 
@@ -101,8 +141,14 @@ def publish(client: MongoClient[Document], database_name: str, version: str) -> 
 
 
 def require_not_refused(database: Database[Document], version: str) -> None:
-    if require_version(database, version)["state"] == "refused":
+    state = require_version(database, version)["state"]
+    if state == REFUSED:
         raise BadInput(f"A gate has refused version {version}; it cannot be made live.")
+    if state == REJECTED:
+        raise BadInput(
+            f"Version {version} was rejected and cannot be made live. Clear check_candidate and"
+            " what follows to be asked again."
+        )
 
 
 def advance_pointer(session: ClientSession, database: Database[Document], version: str) -> bool:
@@ -117,14 +163,14 @@ def advance_pointer(session: ClientSession, database: Database[Document], versio
 
 
 def roll_back(client: MongoClient[Document], database_name: str, version: str | None) -> str:
-    """Make an earlier version live: the given one, or the one that was live before.
+    """Make an earlier version live: the given one, or the one that was live before; its name.
 
-    Raises BadInput if there is none, it is not whole, or a gate has refused it.
+    Raises BadInput if there is none, its rows are gone, or a gate has refused it.
     """
     database = client[database_name]
     target = version or version_before(database)
     require_not_refused(database, target)
-    if not is_whole(database, target):
+    if not is_complete(database, target):
         raise BadInput(f"Version {target} is not whole (any more) and cannot be made live.")
     with client.start_session() as session:
         session.with_transaction(
@@ -134,15 +180,25 @@ def roll_back(client: MongoClient[Document], database_name: str, version: str | 
 
 
 def version_before(database: Database[Document]) -> str:
+    """What was live before the live version was first published, so that going back twice goes two
+    versions back.
+    """
     current = live_version(database)
     if current is None:
         raise BadInput("Nothing is live yet, so there is nothing to roll back.")
-    earlier = database["live"].find_one(
-        {"seq": {"$lt": current["seq"]}, "version": {"$ne": current["version"]}},
-        sort=[("seq", DESCENDING)],
+    history = database["live"]
+    first = history.find_one(
+        {"_id": {"$ne": POINTER}, "version": current["version"]}, sort=[("seq", ASCENDING)]
+    )
+    start = first["seq"] if first else current["seq"]
+    earlier = history.find_one(
+        {"_id": {"$ne": POINTER}, "seq": {"$lt": start}}, sort=[("seq", DESCENDING)]
     )
     if earlier is None:
-        raise BadInput(f"{current['version']} is the only version that was ever live.")
+        raise BadInput(
+            f"Nothing was live before {current['version']}. `./nocturne versions` lists what can"
+            " be made live by its name."
+        )
     return str(earlier["version"])
 
 
@@ -174,9 +230,10 @@ def live_at(database: Database[Document], moment: datetime) -> Document | None:
 
 
 def list_versions(database: Database[Document]) -> list[Document]:
-    """All versions, the newest data first, each with `live` true or false."""
+    """All versions, the newest data first, of one day the last made; each with `live`."""
     current = live_version(database)
-    found = database["models"].find().sort([("data_date", DESCENDING), ("_id", DESCENDING)])
+    order = [("data_date", DESCENDING), ("made_at", DESCENDING), ("_id", DESCENDING)]
+    found = database["models"].find().sort(order)
     return [
         {**model, "live": current is not None and current["version"] == model["_id"]}
         for model in found
@@ -184,14 +241,27 @@ def list_versions(database: Database[Document]) -> list[Document]:
 
 
 def remove_old_tables(database: Database[Document], keep: int) -> list[str]:
-    """Drop the tables of all but the newest `keep` whole versions; never those of the live one.
+    """Drop the tables of all that is older than the newest `keep` whole versions, but never those
+    of the live one; the names of the versions.
 
-    The documents in `models` stay, marked `retired`.
+    The documents in `models` stay; what could have been made live is marked `retired`.
     """
-    stored = [model for model in list_versions(database) if model["state"] in STORED_STATES]
-    retired = [model["_id"] for model in stored[keep:] if not model["live"]]
-    for version in retired:
-        for table in TABLES:
-            database[table].delete_many({"version": version})
-        note_version(database, version, {"state": "retired"})
-    return retired
+    versions = list_versions(database)
+    whole = [place for place, model in enumerate(versions) if model["state"] in STORED_STATES]
+    oldest_kept = whole[:keep][-1] if whole else len(versions)
+    old = [
+        model
+        for model in versions[oldest_kept + 1 :]
+        if "tables" in model and model["state"] != RETIRED and not model["live"]
+    ]
+    for model in old:
+        retire(database, model)
+    return [str(model["_id"]) for model in old]
+
+
+def retire(database: Database[Document], model: Document) -> None:
+    for table in TABLES:
+        database[table].delete_many(of_version(model["_id"]))
+    state = RETIRED if model["state"] in STORED_STATES else model["state"]
+    change = {"$set": {"state": state}, "$unset": {"tables": ""}}
+    database["models"].update_one({"_id": model["_id"]}, change)

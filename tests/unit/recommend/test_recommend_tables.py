@@ -3,17 +3,27 @@ import json
 import numpy as np
 import pytest
 
+from nocturne.recommend.library import Library, find_genre
 from nocturne.recommend.tables import build_similar_rows, give_reason
 
-FEATURES = np.array([[1.0, 2.0], [1.0, 2.1], [-5.0, 1.0]])
+VECTORS = np.array([[1, 0], [0.8, 0.6], [0, -1]], np.float32)
 
 
-def build(clusters, count=2):
-    return list(build_similar_rows("v1", ["b", "a", "c"], FEATURES, clusters, count))
+def build(clusters, count=2, track_ids=("a", "b", "c")):
+    library = Library(
+        track_ids=list(track_ids),
+        titles=["x"] * 3,
+        artists=["y"] * 3,
+        genres=[None] * 3,
+        fame=np.zeros(3),
+        clusters=clusters,
+        features=np.zeros((3, 518)),
+    )
+    return list(build_similar_rows("v1", library, VECTORS, count))
 
 
 def test_a_row_a_track_under_its_version():
-    rows = build({"a": 0, "b": 0, "c": 1})
+    rows = build([0, 0, 1])
     assert [row["_id"] for row in rows] == ["v1/a", "v1/b", "v1/c"]
     assert {row["version"] for row in rows} == {"v1"}
     first = rows[0]
@@ -21,38 +31,56 @@ def test_a_row_a_track_under_its_version():
     assert [item["track_id"] for item in first["similar"]] == ["b", "c"]
     assert [item["cluster"] for item in first["similar"]] == [0, 1]
     assert [item["reason"] for item in first["similar"]] == [
-        "same cluster and close in sound",
-        "close in sound",
+        "same cluster and close in timbre",
+        "close in timbre",
     ]
-    scores = [item["score"] for item in first["similar"]]
-    assert scores == sorted(scores, reverse=True)
+    assert [item["score"] for item in first["similar"]] == pytest.approx([0.8, 0.0], abs=1e-6)
 
 
 def test_without_a_clustering_there_are_no_clusters_in_the_reasons():
-    for row in build({}):
+    for row in build([None] * 3):
         assert row["cluster"] is None
         assert {(item["cluster"], item["reason"]) for item in row["similar"]} == {
-            (None, "close in sound")
+            (None, "close in timbre")
         }
 
 
 def test_rows_are_plain_json():
-    rows = build({"a": 0, "b": 0, "c": 1})
+    rows = build([0, 0, 1])
     assert json.loads(json.dumps(rows)) == rows
 
 
 def test_the_count_limits_the_lists():
-    assert [len(row["similar"]) for row in build({}, count=1)] == [1, 1, 1]
+    assert [len(row["similar"]) for row in build([0, 0, 1], count=1)] == [1, 1, 1]
+
+
+def test_rows_are_in_the_order_of_ids_as_text():
+    """As MongoDB's are: `10` before `9`, and capitals before small letters."""
+    rows = build([0, 0, 0], track_ids=("10", "9", "Z"))
+    assert [row["_id"] for row in rows] == ["v1/10", "v1/9", "v1/Z"]
 
 
 @pytest.mark.parametrize(
     ("own", "other", "reason"),
     [
-        (0, 0, "same cluster and close in sound"),
-        (0, 1, "close in sound"),
-        (0, None, "close in sound"),
-        (None, None, "close in sound"),
+        (0, 0, "same cluster and close in timbre"),
+        (0, 1, "close in timbre"),
+        (0, None, "close in timbre"),
+        (None, None, "close in timbre"),
     ],
 )
 def test_reasons(own, other, reason):
     assert give_reason(own, other) == reason
+
+
+@pytest.mark.parametrize(
+    ("metadata", "genre"),
+    [
+        ({"top_genre_title": "Rock", "genre_titles": ["Punk", "Rock"]}, "Rock"),
+        ({"top_genre_title": "", "genre_titles": ["Punk", "Rock"]}, "Punk"),
+        ({"genre_titles": []}, None),
+        ({}, None),
+    ],
+)
+def test_the_genre_of_a_track(metadata, genre):
+    assert find_genre(metadata) == genre

@@ -1,0 +1,125 @@
+"""A night as a session of processes that can be killed in the middle of a step."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from time import monotonic
+from typing import IO, Any
+
+from nocturne.bench.process_tree import kill_session
+from nocturne.errors import NocturneError
+from nocturne.settings import Settings
+from nocturne.stack.stack import settings_environment
+
+STEPS_KILLED = ("train_clusters", "train_taste", "build", "check", "publish")
+NO_STEP = "between"
+"""Between two steps, or after the last."""
+STEP_SECONDS = 900.0
+SHOWN_CHARACTERS = 3000
+
+
+@dataclass
+class Night:
+    """What a night said: the seconds of each step that it finished, and the one that it was in."""
+
+    version: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    step: str = NO_STEP
+
+    def hear(self, line: dict[str, Any]) -> None:
+        if line["event"] == "start":
+            self.step = line["step"]
+            return
+        self.seconds[line["step"]] = line["seconds"]
+        self.version, self.step = line["version"], NO_STEP
+
+
+@dataclass(frozen=True)
+class Killed:
+    """`hit` is the step that died, `left` how many processes outlived it."""
+
+    hit: str
+    left: int
+
+
+@dataclass(frozen=True)
+class Running:
+    process: subprocess.Popen[bytes]
+    lines: "queue.Queue[dict[str, Any] | None]"
+    log: IO[str]
+
+
+@contextmanager
+def start_night(settings: Settings, day: date) -> Iterator[Running]:
+    """The night in a session of its own; its lines come as they are said, None at their end."""
+    command = [sys.executable, "-m", "nocturne.bench.retraining", day.isoformat()]
+    environment = {**os.environ, **settings_environment(settings)}
+    lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        ) as process,
+    ):
+        reader = threading.Thread(target=pass_on, args=(process.stdout, lines))
+        reader.start()
+        try:
+            yield Running(process, lines, log)
+        finally:
+            kill_session(process)
+            reader.join()
+
+
+def pass_on(stream: IO[bytes], lines: "queue.Queue[dict[str, Any] | None]") -> None:
+    for line in stream:
+        lines.put(json.loads(line))
+    lines.put(None)
+
+
+def run_to_end(settings: Settings, day: date) -> Night:
+    """Raises NocturneError with the end of what it said if it fails."""
+    night = Night()
+    with start_night(settings, day) as running:
+        while line := running.lines.get(timeout=STEP_SECONDS):
+            night.hear(line)
+        if running.process.wait():
+            running.log.seek(0)
+            said = running.log.read()[-SHOWN_CHARACTERS:]
+            raise NocturneError(f"The night of {day} failed in {night.step}:\n{said}")
+    return night
+
+
+def run_and_kill(settings: Settings, day: date, step: str, seconds: float) -> Killed:
+    """Run until so many seconds after a step has begun, then kill everything at once."""
+    night = Night()
+    with start_night(settings, day) as running:
+        while night.step != step:
+            line = running.lines.get(timeout=STEP_SECONDS)
+            if line is None:
+                raise NocturneError(f"The night of {day} ended before {step} had begun.")
+            night.hear(line)
+        listen(running.lines, night, monotonic() + seconds)
+        left = kill_session(running.process)
+        listen(running.lines, night, monotonic() + STEP_SECONDS)
+    return Killed(night.step, left)
+
+
+def listen(lines: "queue.Queue[dict[str, Any] | None]", night: Night, until: float) -> None:
+    """Hear what is said until a moment, or to the end."""
+    while (wait := until - monotonic()) > 0:
+        try:
+            line = lines.get(timeout=wait)
+        except queue.Empty:
+            return
+        if line is None:
+            lines.put(None)
+            return
+        night.hear(line)

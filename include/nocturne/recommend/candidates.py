@@ -1,0 +1,223 @@
+"""Candidates: a version before it goes live, planned and judged.
+
+A version is named by its day and by the hash of everything that it is made of, so that equal
+inputs make the same version, and a version that exists need not be made again.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pymongo.database import Database
+
+from nocturne.errors import BadInput
+from nocturne.models.gates import Limits, Stored, describe_verdicts, judge
+from nocturne.nights import Night
+from nocturne.recommend.dealings import hash_rows, read_dealings, to_ratings
+from nocturne.store.collections import ensure_collections
+from nocturne.store.hashes import hash_content
+from nocturne.store.tracks import read_tracks
+from nocturne.store.versions import (
+    REFUSED,
+    describe_table,
+    live_version,
+    note_version,
+    of_version,
+    open_candidate,
+    require_version,
+)
+
+Document = dict[str, Any]
+# Raise it when the same inputs and settings should give another version than before.
+RECIPE = 2
+HASH_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings that a version depends on."""
+
+    feature_set: str
+    k_min: int
+    k_max: int
+    max_cluster_share: float
+    min_stability: float
+    neighbours: int
+    metric: str
+    list_length: int
+    recent_days: int
+    recipe: int = RECIPE
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Where a version's inputs and models lie; each part appears whole or not at all."""
+
+    path: Path
+
+    @property
+    def tracks(self) -> Path:
+        return self.path / "inputs/tracks.parquet"
+
+    @property
+    def dealings(self) -> Path:
+        return self.path / "inputs/dealings.parquet"
+
+    @property
+    def ratings(self) -> Path:
+        return self.path / "inputs/ratings.parquet"
+
+    @property
+    def clusters(self) -> Path:
+        return self.path / "clusters"
+
+    @property
+    def taste(self) -> Path:
+        return self.path / "taste"
+
+
+def plan_candidate(
+    database: Database[Document],
+    collection: str,
+    track_ids: set[str],
+    night: Night,
+    recipe: Recipe,
+    origin: Document,
+    models_dir: Path,
+) -> str:
+    """Name the version that these tracks and what was listened to by the night's end make, note
+    it, and write its inputs for Spark into its ModelFolder.
+
+    `origin` is noted with the version and has no part in its name: `run_id`, and the `library`
+    whose versions are compared with each other. Raises BadInput if a track is stored with another
+    feature set.
+    """
+    ensure_collections(database, collection)
+    fields = ["content_sha256", "feature_set", "source"]
+    tracks = list(read_tracks(database[collection], track_ids, fields))
+    require_feature_set(tracks, recipe.feature_set)
+    dealings = read_dealings(database, night.end, (track["_id"] for track in tracks))
+    contents = [[track["_id"], track["content_sha256"]] for track in tracks]
+    made_of = {"tracks": contents, "dealings": hash_rows(dealings), "recipe": asdict(recipe)}
+    digest = hash_content(made_of)
+    version = f"{night.data_date}.{digest[:HASH_DIGITS]}"
+    candidate = {
+        **origin,
+        "data_date": night.data_date,
+        "as_of": night.end,
+        "state": "candidate",
+        "inputs": {
+            "sha256": digest,
+            "tracks": len(tracks),
+            "listeners": int(dealings["user"].nunique()),
+            "dealings": len(dealings),
+            "recipe": asdict(recipe),
+        },
+        "source_offsets": last_offsets(tracks),
+    }
+    open_candidate(database, version, candidate)
+    write_inputs(ModelFolder(models_dir / version), [track["_id"] for track in tracks], dealings)
+    return version
+
+
+def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: pd.DataFrame) -> None:
+    """Nothing if they are there: they are what the version is named by."""
+    inputs = folder.tracks.parent
+    if inputs.exists():
+        return
+    building = inputs.with_name("inputs.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    tracks = pd.DataFrame({"track_id": track_ids}, dtype="string")
+    tables = {
+        folder.tracks: tracks,
+        folder.dealings: dealings,
+        folder.ratings: to_ratings(dealings),
+    }
+    for file, table in tables.items():
+        table.to_parquet(building / file.name, index=False)
+    building.replace(inputs)
+
+
+def require_feature_set(tracks: list[Document], feature_set: str) -> None:
+    others = sorted({track["feature_set"] for track in tracks} - {feature_set})
+    if others:
+        raise BadInput(
+            f"Some tracks are stored with features of {', '.join(others)}, not {feature_set}: a"
+            " newer run used another sample rate. Run a night after it, or set"
+            " NOCTURNE_SAMPLE_RATE to that one."
+        )
+
+
+def last_offsets(tracks: list[Document]) -> dict[str, int]:
+    """The highest offset that any of the tracks came from, by topic and partition."""
+    offsets: dict[str, int] = {}
+    for track in tracks:
+        source = track["source"]
+        partition = f"{source['topic']}[{source['partition']}]"
+        offsets[partition] = max(offsets.get(partition, 0), source["offset"])
+    return dict(sorted(offsets.items()))
+
+
+def judge_candidate(database: Database[Document], version: str, limits: Limits) -> list[Document]:
+    """Judge the version by the gates and note the verdicts; a refused version is kept as such."""
+    model = require_version(database, version)
+    champion = find_champion(database, model)
+    stored = list(measure_tables(database, model))
+    verdicts = judge(model, champion, stored, limits)
+    described = describe_verdicts(verdicts)
+    refused = not all(verdict.passed for verdict in verdicts)
+    state = REFUSED if refused else next_state(model["state"])
+    noted = {
+        "verdicts": described,
+        "state": state,
+        "champion": champion["_id"] if champion else None,
+    }
+    note_version(database, version, noted)
+    return described
+
+
+def find_champion(database: Database[Document], model: Document) -> Document | None:
+    """The version that this one would displace, if they can be compared: the live one, of the same
+    library and not of a newer day. A version that was live already keeps its own.
+    """
+    if model["state"] == "published":
+        return database["models"].find_one({"_id": model.get("champion")})
+    live = live_version(database)
+    if live is None or live["data_date"] > model["data_date"]:
+        return None
+    champion = require_version(database, live["version"])
+    return champion if champion.get("library") == model["library"] else None
+
+
+def measure_tables(database: Database[Document], model: Document) -> Iterator[Stored]:
+    """What is stored of the candidate, table by table."""
+    recipe, tracks = Recipe(**model["inputs"]["recipe"]), model["inputs"]["tracks"]
+    similar = min(recipe.neighbours, max(tracks - 1, 0))
+    tables = {
+        "similar_tracks": ("similar", tracks, similar),
+        "for_you": ("items", model["inputs"]["listeners"] + 1, model["shortest_possible"]),
+    }
+    for table, (field, rows, wanted) in tables.items():
+        found = describe_table(database, table, model["_id"])
+        shortest = find_shortest(database, table, model["_id"], field)
+        built = model["tables"][table]
+        yield Stored(table, found["rows"], rows, shortest, wanted, found == built)
+
+
+def find_shortest(database: Database[Document], table: str, version: str, field: str) -> int:
+    """The length of the shortest list among a version's rows; 0 if there are none."""
+    steps: list[Document] = [
+        {"$match": of_version(version)},
+        {"$group": {"_id": None, "shortest": {"$min": {"$size": f"${field}"}}}},
+    ]
+    found = next(iter(database[table].aggregate(steps)), None)
+    return int(found["shortest"]) if found else 0
+
+
+def next_state(state: str) -> str:
+    """A version that was live stays `published` when it is judged again."""
+    return state if state == "published" else "checked"

@@ -1,0 +1,100 @@
+"""Dealings: what each listener has done with each track up to a moment, in one row.
+
+They are what tastes are found from, and what decides which tracks a listener is not shown.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pymongo.database import Database
+
+from nocturne.models.interactions import Interactions
+from nocturne.models.splits import FEWEST_ITEMS, Split, split_by_user
+from nocturne.models.taste import NEGATIVE, TEST, TRAIN, VALIDATION, list_names, weigh
+
+Document = dict[str, Any]
+ACTIONS = {"plays": "listen", "likes": "like", "skips": "skip", "hides": "hide"}
+COLUMNS = ["user", "item", *ACTIONS, "last_at"]
+SPLIT_SEED = 0
+
+
+def read_dealings(
+    database: Database[Document], before: datetime, items: Iterable[str]
+) -> pd.DataFrame:
+    """Events before a moment on known items, counted by listener and item, in their order.
+
+    Columns: user, item, how many plays, likes, skips, hides, and `last_at`, the last of them.
+    """
+    counts = {
+        name: {"$sum": {"$cond": [{"$eq": ["$action", action]}, 1, 0]}}
+        for name, action in ACTIONS.items()
+    }
+    pair = {"user": "$user_id", "item": "$track_id"}
+    steps: list[Document] = [
+        {"$match": {"at": {"$lt": before}}},
+        {"$group": {"_id": pair, **counts, "last_at": {"$max": "$at"}}},
+        {"$replaceWith": {"$mergeObjects": ["$_id", "$$ROOT"]}},
+        {"$unset": "_id"},
+    ]
+    found = pd.DataFrame(database["listens"].aggregate(steps, allowDiskUse=True), columns=COLUMNS)
+    known = found.loc[found["item"].isin(set(items))].astype({"user": "string", "item": "string"})
+    known["last_at"] = pd.to_datetime(known["last_at"], utc=True)
+    return known.sort_values(["user", "item"], ignore_index=True)
+
+
+def to_ratings(dealings: pd.DataFrame) -> pd.DataFrame:
+    """Ratings for train_taste: weights, the positive ones split 8:1:1 by listener."""
+    weights = weigh(*(dealings[name] for name in ACTIONS)).astype("float64")
+    ratings = dealings[["user", "item"]].assign(weight=weights)
+    positive = (weights > 0).to_numpy()
+    liked = to_interactions(ratings[positive], *list_names(ratings))
+    ratings["part"] = NEGATIVE
+    ratings.loc[positive, "part"] = name_parts(liked)
+    rated: pd.DataFrame = ratings[weights != 0].reset_index(drop=True)
+    return rated
+
+
+def name_parts(liked: Interactions) -> NDArray[np.object_]:
+    """The part of each; all train while nobody has liked enough for anything to be held out."""
+    parts = np.full(len(liked.user), TRAIN, dtype=object)
+    if np.bincount(liked.user, minlength=1).max() >= FEWEST_ITEMS:
+        split = split_by_user(liked, SPLIT_SEED)
+        parts[split.validation], parts[split.test] = VALIDATION, TEST
+    return parts
+
+
+def to_interactions(ratings: pd.DataFrame, users: list[str], items: list[str]) -> Interactions:
+    """The ratings, which are sorted by user and item, over these sorted names."""
+    return Interactions(
+        users=users,
+        items=items,
+        user=find_places(ratings["user"], users),
+        item=find_places(ratings["item"], items),
+        weight=ratings["weight"].to_numpy(dtype=np.float64),
+        at=None,
+        zero_counts=0,
+        columns={},
+    )
+
+
+def find_places(names: Iterable[str], known: list[str]) -> NDArray[np.intp]:
+    """The places of names in a list that contains them, each once."""
+    places = {name: place for place, name in enumerate(known)}
+    return np.array([places[name] for name in names], dtype=np.intp)
+
+
+def to_split(ratings: pd.DataFrame) -> Split:
+    """Which rows are in which part, as `to_ratings` has named them."""
+    part = ratings["part"].to_numpy()
+    return Split(train=part == TRAIN, validation=part == VALIDATION, test=part == TEST)
+
+
+def hash_rows(table: pd.DataFrame) -> str:
+    """SHA-256 of what a table's rows say, in their order."""
+    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes()).hexdigest()

@@ -1,0 +1,72 @@
+"""The tracks of a version as its tables need them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pymongo.database import Database
+
+from nocturne.errors import NocturneError
+from nocturne.recommend.candidates import ModelFolder
+from nocturne.store.collections import FEATURES_PER_TRACK
+from nocturne.store.tracks import read_tracks
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Library:
+    """Tracks sorted by id; `features` is (tracks, 518), `genres` holds None where none is given,
+    `clusters` where there is no clustering, `fame` how often the source says it was listened to.
+    """
+
+    track_ids: list[str]
+    titles: list[str]
+    artists: list[str]
+    genres: list[str | None]
+    fame: NDArray[np.float64]
+    clusters: list[int | None]
+    features: NDArray[np.float64]
+
+
+def read_library(database: Database[Document], collection: str, folder: ModelFolder) -> Library:
+    """Raises NocturneError if a track has gone since the version was planned."""
+    wanted = pd.read_parquet(folder.tracks)["track_id"].tolist()
+    features = np.empty((len(wanted), FEATURES_PER_TRACK))
+    found: list[str] = []
+    metadata: list[Document] = []
+    for row, track in enumerate(
+        read_tracks(database[collection], wanted, ["features", "metadata"])
+    ):
+        features[row] = track["features"]
+        found.append(track["_id"])
+        metadata.append(track["metadata"])
+    if found != sorted(wanted):
+        raise NocturneError(
+            f"{len(wanted) - len(found)} tracks have left {database.name}.{collection} since"
+            f" {folder.path.name} was planned. Clear the run from load_tracks on."
+        )
+    clusters = read_clusters(folder)
+    return Library(
+        track_ids=found,
+        titles=[str(track["title"]) for track in metadata],
+        artists=[str(track["artist_name"]) for track in metadata],
+        genres=[find_genre(track) for track in metadata],
+        fame=np.array([float(track.get("listens") or 0) for track in metadata]),
+        clusters=[clusters.get(track_id) for track_id in found],
+        features=features,
+    )
+
+
+def find_genre(metadata: Document) -> str | None:
+    """The top genre of a track, else the first of its genres."""
+    titles = metadata.get("genre_titles") or [None]
+    genre = metadata.get("top_genre_title") or titles[0]
+    return str(genre) if genre else None
+
+
+def read_clusters(folder: ModelFolder) -> dict[str, int]:
+    clusters = pd.read_parquet(folder.clusters / "clusters.parquet")
+    return dict(zip(clusters["track_id"], clusters["cluster"].tolist(), strict=True))

@@ -1,0 +1,59 @@
+"""Spark jobs started without Airflow: for benches and for evaluations."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nocturne.errors import NocturneError
+from nocturne.settings import PROJECT, Settings
+from nocturne.stack.jars import jar_paths, pyspark_folder
+from nocturne.stack.java import ensure_java
+
+SHOWN_LINES = 30
+
+
+@dataclass(frozen=True)
+class SparkCommand:
+    """A `spark-submit` and what its environment needs beside the caller's own."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
+def submit(
+    settings: Settings, job: str, arguments: Mapping[str, str | Path], jars: Sequence[str] = ()
+) -> SparkCommand:
+    """A job of spark_jobs/ on the settings' master, with sets of jars of jars.lock."""
+    paths = [path for name in jars for path in jar_paths(settings.runtime, name)]
+    command = [
+        str(pyspark_folder() / "bin/spark-submit"),
+        *("--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory),
+        *("--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=8"),
+        *(("--jars", ",".join(map(str, paths))) if paths else ()),
+        str(PROJECT / f"spark_jobs/{job}.py"),
+        *(str(word) for pair in arguments.items() for word in pair),
+    ]
+    environment = {
+        "JAVA_HOME": str(ensure_java().parents[1]),
+        "SPARK_HOME": str(pyspark_folder()),
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    return SparkCommand(command, environment)
+
+
+def run_spark(command: SparkCommand) -> str:
+    """Run to the end; what the driver said on stdout.
+
+    Raises NocturneError with the end of its log if it fails.
+    """
+    environment = {**os.environ, **command.environment}
+    ended = subprocess.run(
+        command.command, env=environment, capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        last = "\n".join(ended.stderr.splitlines()[-SHOWN_LINES:])
+        raise NocturneError(f"{' '.join(command.command)} failed:\n{last}")
+    return ended.stdout

@@ -1,0 +1,24 @@
+"""The short form of `./nocturne bench kills`: every step dies once, readers notice nothing."""
+
+import os
+
+import pytest
+
+from nocturne.bench.kill_nights import STEPS_KILLED
+from nocturne.bench.kills import FEW_CLUSTERS, Plan, kill_nights
+from nocturne.stack.stack import find_services
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+def test_readers_see_whole_versions_whatever_dies(stack, database, tmp_path):
+    own = {"home": tmp_path, "mongo_database": database.name, **FEW_CLUSTERS}
+    settings = find_services(stack).model_copy(update=own)
+    plan = Plan(len(STEPS_KILLED), seed=int.from_bytes(os.urandom(2)))
+    found = kill_nights(settings, plan, print)
+    assert found["kills"] == sum(found["by_step"].values()) == 5
+    assert found["reads"] > 100
+    assert (found["torn_reads"], found["different_end_states"]) == (0, 0), found["differences"]
+    assert found["left_processes"] == 0
+    assert found["rollback_seconds"] < 5
+    assert found["live_at_wrong"] == 0
