@@ -3,7 +3,8 @@
 import pytest
 
 from nocturne.errors import BadInput
-from nocturne.recommend.lookup import Catalogue, Recommendation, SimilarTracks
+from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.lookup import Catalogue, ForListener, Recommendation, SimilarTracks
 from nocturne.store.collections import ensure_collections
 from nocturne.store.versions import note_version, open_candidate, publish, write_table
 
@@ -25,7 +26,7 @@ def store_tracks(database, names):
     )
 
 
-def make_live(database, version, track_ids):
+def make_live(database, version, track_ids, **more):
     """A version in which every track's neighbours are the others, in the order given."""
     rows = [
         {
@@ -38,18 +39,49 @@ def make_live(database, version, track_ids):
                     "track_id": other,
                     "score": 1 - place / 10,
                     "cluster": 1,
-                    "reason": "close in sound",
+                    "reason": "close in timbre",
                 }
                 for place, other in enumerate(other for other in track_ids if other != own)
             ],
         }
         for own in track_ids
     ]
+    publish_tables(database, version, {"similar_tracks": rows} | more)
+
+
+def publish_tables(database, version, tables):
     candidate = {"data_date": version[:10], "run_id": "run-1", "state": "checked", "inputs": {}}
     open_candidate(database, version, candidate)
-    tables = {"similar_tracks": write_table(database, "similar_tracks", rows)}
-    note_version(database, version, {"tables": tables})
+    written = {
+        table: write_table(database, table, version, sorted(rows, key=lambda row: row["_id"]))
+        for table, rows in tables.items()
+    }
+    note_version(database, version, {"tables": written})
     assert publish(database.client, database.name, version)
+
+
+def make_list(version, user_id, basis, track_ids):
+    """A row of for_you, in which each track is there because of the one before it."""
+    return {
+        "_id": f"{version}/{user_id}",
+        "version": version,
+        "user_id": user_id,
+        "basis": basis,
+        "items": [
+            {
+                "track_id": track_id,
+                "score": 2 - place / 10,
+                "cluster": 1,
+                "because": None,
+                "reason": "popular with other listeners",
+            }
+            for place, track_id in enumerate(track_ids)
+        ],
+    }
+
+
+def list_ids(found):
+    return [item.track_id for item in found.items]
 
 
 @pytest.fixture
@@ -61,7 +93,13 @@ def empty(database):
 
 @pytest.fixture
 def catalogue(empty):
-    make_live(empty.database, "2026-11-19.a", list(NAMES))
+    """The live version has a list for ann and one for anybody."""
+    version = "2026-11-19.a"
+    lists = [
+        make_list(version, ANYBODY, "popularity", ["2", "3", "10"]),
+        make_list(version, "ann", "taste", ["20", "11", "2"]),
+    ]
+    make_live(empty.database, version, list(NAMES), for_you=lists)
     return empty
 
 
@@ -73,8 +111,8 @@ def test_similar_tracks_come_nearest_first_with_titles(catalogue):
         artist="AWOL",
         cluster=1,
         similar=[
-            Recommendation("2", "Food", "AWOL", 1.0, "close in sound"),
-            Recommendation("10", "Hyperballad", "Björk", 0.9, "close in sound"),
+            Recommendation("2", "Food", "AWOL", 1.0, "close in timbre"),
+            Recommendation("10", "Hyperballad", "Björk", 0.9, "close in timbre"),
         ],
     )
 
@@ -102,6 +140,51 @@ def test_a_few_tracks_are_spread_over_the_version(catalogue):
     assert [item.track_id for item in catalogue.some(5, 1)] == ["10", "11", "2", "20", "3"]
     assert [item.track_id for item in catalogue.some(50, 1)] == ["10", "11", "2", "20", "3"]
     assert [len(item.similar) for item in catalogue.some(3, 2)] == [2, 2, 2]
+
+
+def test_a_listener_gets_their_own_list(catalogue):
+    assert catalogue.for_listener("ann", 2) == ForListener(
+        version="2026-11-19.a",
+        user_id="ann",
+        known=True,
+        basis="taste",
+        items=[
+            Recommendation("20", "This World", "AWOL", 2.0, "popular with other listeners"),
+            Recommendation("11", "Hyperballad", "Cover Band", 1.9, "popular with other listeners"),
+        ],
+    )
+
+
+def test_a_list_is_as_long_as_asked_or_as_there_is(catalogue):
+    assert [len(catalogue.for_listener("ann", n).items) for n in (0, 1, 3, 99)] == [0, 1, 3, 3]
+
+
+@pytest.mark.parametrize("user_id", ["bob", "Ann", "ann ", "an", "2026-11-19.a/ann"])
+def test_a_listener_whom_the_version_does_not_know_gets_anybodys_list(catalogue, user_id):
+    found = catalogue.for_listener(user_id, 5)
+    assert (found.user_id, found.known, found.basis) == (user_id, False, "popularity")
+    assert list_ids(found) == ["2", "3", "10"]
+
+
+def test_a_track_that_has_left_the_library_keeps_its_place(catalogue):
+    catalogue.tracks.delete_one({"_id": "11"})
+    gone = catalogue.for_listener("ann", 3).items[1]
+    assert (gone.track_id, gone.title, gone.artist) == ("11", "(no longer in the library)", "")
+    assert "11" in [item.track_id for item in catalogue.similar("2", 9).similar]
+
+
+def test_a_version_of_an_older_nocturne_has_no_lists(catalogue):
+    make_live(catalogue.database, "2026-11-20.b", ["2", "20"])
+    with pytest.raises(BadInput, match=r"2026-11-20\.b has no lists for listeners"):
+        catalogue.for_listener("ann", 3)
+
+
+def test_a_reader_of_lists_follows_the_pointer(catalogue):
+    version = "2026-11-20.b"
+    lists = [make_list(version, user_id, "content", ["3"]) for user_id in (ANYBODY, "zoe")]
+    make_live(catalogue.database, version, ["2", "3"], for_you=lists)
+    assert [catalogue.for_listener(user_id, 3).known for user_id in ("zoe", "ann")] == [True, False]
+    assert list_ids(catalogue.for_listener("ann", 3)) == ["3"]
 
 
 def test_a_song_is_found_by_title_and_artist_misspelt_or_not(catalogue):
@@ -143,6 +226,7 @@ def test_before_the_first_publishing_everything_says_so(empty):
         empty.live,
         lambda: empty.similar("2", 3),
         lambda: empty.some(2, 3),
+        lambda: empty.for_listener("ann", 3),
         lambda: empty.find_track("Food", None),
     ):
         with pytest.raises(BadInput, match="Nothing has been published yet"):

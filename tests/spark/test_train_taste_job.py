@@ -92,10 +92,9 @@ def test_planted_tastes_are_found(target):
     assert (len(taste.users), len(taste.items)) == (LISTENERS, ITEMS)
     same_group = np.arange(LISTENERS)[:, None] % 2 == np.arange(ITEMS) % 2
     for users, items in (taste.judged, taste.final):
-        scores = users @ items.T
-        for listener, own in enumerate(same_group):
-            assert scores[listener][own].min() > scores[listener][~own].max()
-    # Four of its own group and eight others are ranked for each listener.
+        for scores, own in zip(users @ items.T, same_group, strict=True):
+            assert scores[own].mean() > scores[~own].mean() + 0.3
+    # Of the twelve that are ranked for each listener, one is held out: chance gives .38.
     assert max(tried["ndcg@10"] for tried in report["settings"]) > 0.5
 
 

@@ -27,6 +27,7 @@ SKEWED_SHARE = 1 / 3
 TRACKS_PER_ARTIST = 8
 LISTENING_DAYS = 14
 LISTENS_PER_LISTENER = 100
+FEWEST_LISTENERS = 100
 # FMA's tracks, and a million listens to them.
 FULL_TRACKS, FULL_LISTENS = 106_574, 1_000_000
 # Of a listener's listens: to the favourite group, to the second, to any.
@@ -61,7 +62,7 @@ class Listens:
 def scale(tracks: int) -> Size:
     """In FULL_LISTENS' proportion, and as many listeners as give each LISTENS_PER_LISTENER."""
     listens = round(tracks * FULL_LISTENS / FULL_TRACKS)
-    return Size(tracks, listens, max(20, listens // LISTENS_PER_LISTENER))
+    return Size(tracks, listens, max(FEWEST_LISTENERS, listens // LISTENS_PER_LISTENER))
 
 
 def fill_library(database: Database[Document], collection: str, size: Size, last_day: date) -> None:

@@ -19,6 +19,7 @@ from nocturne.errors import NocturneError
 from nocturne.settings import Settings
 from nocturne.stack.stack import settings_environment
 
+PLAN = "plan"
 STEPS_KILLED = ("train_clusters", "train_taste", "build", "check", "publish")
 NO_STEP = "between"
 """Between two steps, or after the last."""
@@ -57,10 +58,18 @@ class Running:
     log: IO[str]
 
 
+def list_steps(first: str) -> list[str]:
+    """The steps of a night that does again what Airflow would: those from the first on; and the
+    plan, which names the version.
+    """
+    return [PLAN, *STEPS_KILLED[STEPS_KILLED.index(first) :]]
+
+
 @contextmanager
-def start_night(settings: Settings, day: date) -> Iterator[Running]:
+def start_night(settings: Settings, day: date, first: str) -> Iterator[Running]:
     """The night in a session of its own; its lines come as they are said, None at their end."""
-    command = [sys.executable, "-m", "nocturne.bench.retraining", day.isoformat()]
+    module = [sys.executable, "-m", "nocturne.bench.retraining"]
+    command = [*module, day.isoformat(), *list_steps(first)]
     environment = {**os.environ, **settings_environment(settings)}
     lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
     with (
@@ -84,10 +93,13 @@ def pass_on(stream: IO[bytes], lines: "queue.Queue[dict[str, Any] | None]") -> N
     lines.put(None)
 
 
-def run_to_end(settings: Settings, day: date) -> Night:
-    """Raises NocturneError with the end of what it said if it fails."""
+def run_to_end(settings: Settings, day: date, first: str = STEPS_KILLED[0]) -> Night:
+    """The plan, and the steps from the first on.
+
+    Raises NocturneError with the end of what it said if it fails.
+    """
     night = Night()
-    with start_night(settings, day) as running:
+    with start_night(settings, day, first) as running:
         while line := running.lines.get(timeout=STEP_SECONDS):
             night.hear(line)
         if running.process.wait():
@@ -100,7 +112,7 @@ def run_to_end(settings: Settings, day: date) -> Night:
 def run_and_kill(settings: Settings, day: date, step: str, seconds: float) -> Killed:
     """Run until so many seconds after a step has begun, then kill everything at once."""
     night = Night()
-    with start_night(settings, day) as running:
+    with start_night(settings, day, step) as running:
         while night.step != step:
             line = running.lines.get(timeout=STEP_SECONDS)
             if line is None:

@@ -138,12 +138,11 @@ class Trial:
         """Back to the state before; a night that dies, and one that goes to its end."""
         with self.readers.paused():
             reset(self.settings, self.database, self.before, self.usual.version)
-            if step not in ("train_clusters", "train_taste"):
-                give_trained(self.settings, self.usual.version)
+            give_trained(self.settings, self.usual.version, step)
         self.moments.note(self.before.live)
         seconds = share * self.usual.seconds[step]
         killed = run_and_kill(self.settings, LAST_DAY, step, seconds)
-        run_to_end(self.settings, LAST_DAY)
+        run_to_end(self.settings, LAST_DAY, step)
         found = read_state(self.settings, self.database)
         differences = self.after.differences(found)
         self.hits[killed.hit] += 1
@@ -169,5 +168,8 @@ def keep_trained(settings: Settings, version: str) -> None:
     shutil.copytree(settings.models_dir / version, settings.home / "kept" / version)
 
 
-def give_trained(settings: Settings, version: str) -> None:
-    shutil.copytree(settings.home / "kept" / version, settings.models_dir / version)
+def give_trained(settings: Settings, version: str, step: str) -> None:
+    """What the steps before this one have trained."""
+    later = {"train_clusters": ["clusters", "taste"], "train_taste": ["taste"]}.get(step, [])
+    kept, given = (folder / version for folder in (settings.home / "kept", settings.models_dir))
+    shutil.copytree(kept, given, ignore=shutil.ignore_patterns(*later))

@@ -34,7 +34,7 @@ SEARCH = "neighbours"
 ROLLBACKS = 5
 GIB = 2**30
 SHOWN_CHARACTERS = 3000
-FEWEST_TRACKS = 2000
+FEWEST_TRACKS = 4000
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Night:
 
 def list_sizes(tracks: int) -> tuple[int, int, int]:
     """A hundredth, whose cost is nearly all start-up, a tenth and the whole."""
-    return tracks // 100, tracks // 10, tracks
+    return max(tracks // 100, FEWEST_TRACKS // 20), tracks // 10, tracks
 
 
 def measure(records: int, say: Say) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def train_clusters(work: Retraining) -> None:
         "--k-min": str(settings.k_min),
         "--k-max": str(settings.k_max),
         "--max-cluster-share": str(settings.max_cluster_share),
+        "--min-stability": str(settings.min_stability),
     }
     run_spark(submit(settings, "train_clusters", arguments, ("spark",)))
 

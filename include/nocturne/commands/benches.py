@@ -11,9 +11,9 @@ app = typer.Typer()
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="ingest or faults.")],
+    name: Annotated[str, typer.Argument(help="ingest, faults, neighbours, retrain or kills.")],
     records: Annotated[
-        int | None, typer.Option(min=1000, help="How many; default: the bench's own.")
+        int | None, typer.Option(min=1, help="How many; default: the bench's own.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -15,8 +15,8 @@ from nocturne.errors import NocturneError
 from nocturne.models import metrics
 from nocturne.models.baselines import Popularity, Random
 from nocturne.models.interactions import Interactions
+from nocturne.models.selection import take_largest
 from nocturne.models.splits import Split
-from nocturne.recommend.similar import take_largest
 
 KS = (10, 20)
 RESAMPLES = 2000  # the bounds of a 95 % interval then have 50 resamples outside

@@ -21,6 +21,8 @@ from nocturne.store.collections import ensure_collections
 from nocturne.store.hashes import hash_content
 from nocturne.store.tracks import read_tracks
 from nocturne.store.versions import (
+    CHECKED,
+    PUBLISHED,
     REFUSED,
     describe_table,
     live_version,
@@ -163,14 +165,17 @@ def last_offsets(tracks: list[Document]) -> dict[str, int]:
 
 
 def judge_candidate(database: Database[Document], version: str, limits: Limits) -> list[Document]:
-    """Judge the version by the gates and note the verdicts; a refused version is kept as such."""
+    """Judge the version by the gates and note the verdicts; a refused version is kept as such.
+
+    One that was live keeps its state: stricter limits do not undo what readers had.
+    """
     model = require_version(database, version)
     champion = find_champion(database, model)
     stored = list(measure_tables(database, model))
     verdicts = judge(model, champion, stored, limits)
     described = describe_verdicts(verdicts)
     refused = not all(verdict.passed for verdict in verdicts)
-    state = REFUSED if refused else next_state(model["state"])
+    state = next_state(model["state"], refused)
     noted = {
         "verdicts": described,
         "state": state,
@@ -184,7 +189,7 @@ def find_champion(database: Database[Document], model: Document) -> Document | N
     """The version that this one would displace, if they can be compared: the live one, of the same
     library and not of a newer day. A version that was live already keeps its own.
     """
-    if model["state"] == "published":
+    if model["state"] == PUBLISHED:
         return database["models"].find_one({"_id": model.get("champion")})
     live = live_version(database)
     if live is None or live["data_date"] > model["data_date"]:
@@ -218,6 +223,7 @@ def find_shortest(database: Database[Document], table: str, version: str, field:
     return int(found["shortest"]) if found else 0
 
 
-def next_state(state: str) -> str:
-    """A version that was live stays `published` when it is judged again."""
-    return state if state == "published" else "checked"
+def next_state(state: str, refused: bool) -> str:
+    if state == PUBLISHED:
+        return state
+    return REFUSED if refused else CHECKED

@@ -21,8 +21,8 @@ HALF_DECIMAL = 0.5 * 10.0**-SCORE_DECIMALS
 MARGIN = 6
 # Comparing so few plainly takes less than compiling the kernels, about 1.5 s.
 PLAIN_UP_TO = 5000
-# 1024 x 1024 scores are 4 MB, which stay in a core's cache.
-BLOCK_ROWS = 1024
+# 768 x 768 scores are 2.4 MB, which stay in a core's cache; 512 and 1024 take a tenth longer.
+BLOCK_ROWS = 768
 # 4 million pairs in float64, with their rows and ranks, are about 200 MB.
 PAIRS_AT_A_TIME = 4_000_000
 
@@ -158,12 +158,3 @@ def score_pairs(columns: NDArray[np.float64], own: Rows, other: Rows) -> NDArray
     for column in columns:
         total += column[own] * column[other]
     return total
-
-
-def take_largest(scores: Scores, count: int) -> Rows:
-    """Indices of the `count` largest scores, largest first, of equal ones the lower index."""
-    if count <= 0:
-        return np.empty(0, dtype=np.intp)
-    threshold = np.partition(scores, -count)[-count]
-    candidates = np.flatnonzero(scores >= threshold)
-    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nocturne.models.evaluation import Scorer
-from nocturne.recommend.exact import take_largest
+from nocturne.models.selection import take_largest
 from nocturne.recommend.scorers import Rows, Scores, Vectors
 
 Row = dict[str, Any]

@@ -84,6 +84,8 @@ class Catalogue:
 
     def for_listener(self, user_id: str, count: int) -> ForListener:
         """The listener's list; that for anybody if the live version does not know them."""
+        if user_id == ANYBODY:
+            raise BadInput("The id of a listener is empty.")
         version = self.live()
         table = self.database["for_you"]
         row = table.find_one({"_id": f"{version}/{user_id}"})

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nocturne.recommend.approximate import search_approximate
-from nocturne.recommend.exact import Rows, Scores, Vectors, search_exact, take_largest
-
-__all__ = ["EXACT_UP_TO", "Neighbours", "Search", "find_neighbours", "name_neighbours", "search",
-           "take_largest"]  # fmt: skip
+from nocturne.recommend.exact import Rows, Scores, Vectors, search_exact
 
 # The exact search of so many takes about two minutes on two cores, and four times that of twice
 # as many.

@@ -47,6 +47,7 @@ def build_tables(
         }
         noted = {
             "tables": tables,
+            "tables_removed": False,
             "space": space,
             "neighbours": {"way": found.way, "recall": found.recall},
             "clustering": json.loads((folder.clusters / "report.json").read_text("utf-8")),

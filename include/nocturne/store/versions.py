@@ -20,8 +20,9 @@ from nocturne.errors import BadInput, NocturneError
 Document = dict[str, Any]
 POINTER = "pointer"
 TABLES = ("similar_tracks", "for_you")
-STORED_STATES = ("published", "checked")
+PUBLISHED, CHECKED = "published", "checked"
 REFUSED, REJECTED, RETIRED = "refused", "rejected", "retired"
+STORED_STATES = (PUBLISHED, CHECKED)
 WRITE_BATCH = 1000
 
 
@@ -51,7 +52,7 @@ def note_approval(
     answer = {"approved": approved, "by": user, "at": datetime.now(UTC)}
     note_version(database, version, {"approval": answer})
     if not approved:
-        never_live = {"_id": version, "state": {"$ne": "published"}}
+        never_live = {"_id": version, "state": {"$ne": PUBLISHED}}
         database["models"].update_one(never_live, {"$set": {"state": REJECTED}})
 
 
@@ -217,9 +218,7 @@ def write_pointer(
     }
     live.replace_one({"_id": POINTER}, entry, upsert=True, session=session)
     live.insert_one({"_id": f"history-{entry['seq']:09d}", **entry}, session=session)
-    database["models"].update_one(
-        {"_id": version}, {"$set": {"state": "published"}}, session=session
-    )
+    database["models"].update_one({"_id": version}, {"$set": {"state": PUBLISHED}}, session=session)
 
 
 def live_at(database: Database[Document], moment: datetime) -> Document | None:
@@ -252,7 +251,7 @@ def remove_old_tables(database: Database[Document], keep: int) -> list[str]:
     old = [
         model
         for model in versions[oldest_kept + 1 :]
-        if "tables" in model and model["state"] != RETIRED and not model["live"]
+        if not model.get("tables_removed") and not model["live"]
     ]
     for model in old:
         retire(database, model)
@@ -263,5 +262,5 @@ def retire(database: Database[Document], model: Document) -> None:
     for table in TABLES:
         database[table].delete_many(of_version(model["_id"]))
     state = RETIRED if model["state"] in STORED_STATES else model["state"]
-    change = {"$set": {"state": state}, "$unset": {"tables": ""}}
+    change = {"$set": {"state": state, "tables_removed": True}, "$unset": {"tables": ""}}
     database["models"].update_one({"_id": model["_id"]}, change)

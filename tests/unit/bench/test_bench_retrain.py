@@ -23,7 +23,7 @@ from nocturne.bench.catalogue_records import (
     make_tracks,
     scale,
 )
-from nocturne.bench.kill_nights import NO_STEP, STEPS_KILLED
+from nocturne.bench.kill_nights import NO_STEP, STEPS_KILLED, list_steps
 from nocturne.bench.kill_nights import Night as Heard
 from nocturne.bench.kills import Plan
 from nocturne.bench.process_tree import Peak, kill_session, list_session, measure_tree, watching
@@ -53,11 +53,12 @@ def declared(name):
 def test_full_size_is_fma_and_a_million_listens():
     assert scale(FULL_TRACKS) == Size(106_574, 1_000_000, 10_000)
     assert scale(10_657).listeners == 999
-    assert scale(100).listeners == 20
+    assert scale(100).listeners == 100
 
 
 def test_sizes_are_a_hundredth_a_tenth_and_the_whole():
     assert list_sizes(106_574) == (1065, 10_657, 106_574)
+    assert list_sizes(4000) == (200, 400, 4000)
 
 
 def test_documents_have_what_the_validators_ask_for():
@@ -142,6 +143,11 @@ def test_steps_are_those_of_the_process():
 def test_a_step_without_a_version_is_misuse():
     with pytest.raises(Misuse, match="build needs --version"):
         parse_arguments(["2026-11-19", "build"])
+
+
+def test_what_is_done_again_begins_with_the_step_that_died():
+    assert list_steps("train_clusters") == list(STEPS)
+    assert list_steps("check") == ["plan", "check", "publish"]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -98,13 +98,13 @@ def test_blends_that_are_tried_share_out_the_whole(content):
     assert len({tuple(shares.items()) for shares in tried}) == len(tried) == (18 if content else 6)
 
 
-def draw_scorers(interactions, split, good):
+def draw_scorers(interactions, split, good, strength=9):
     """Noise, but for the scorer that knows what was held out for validation."""
     random = np.random.default_rng(1)
     shape = (len(interactions.users), len(interactions.items))
     scorers = {name: Given(random.normal(size=shape)) for name in (TASTE, ITEMS, POPULARITY)}
     known = interactions.to_matrix(split.validation).toarray()
-    return scorers | {good: Given(scorers[good].scores + 9 * known)}
+    return scorers | {good: Given(scorers[good].scores + strength * known)}
 
 
 @pytest.mark.parametrize("good", [TASTE, ITEMS, POPULARITY])
@@ -122,7 +122,7 @@ def test_shares_are_chosen_by_the_ndcg_of_the_validation_part(monkeypatch, liste
     monkeypatch.setattr(blend, "LISTENERS_AT_A_TIME", listeners_at_a_time)
     interactions = draw_interactions(seed=5)
     split = split_by_user(interactions, 5)
-    scorers = draw_scorers(interactions, split, ITEMS)
+    scorers = draw_scorers(interactions, split, ITEMS, strength=0.7)
     blends = {str(shares): Blend(scorers, shares) for shares in list_shares(scorers)}
     measured = measure_scorers(blends, interactions, split.train, split.train, split.validation)
     means = {name: item.by_user["ndcg@10"].mean() for name, item in measured.items()}

@@ -12,7 +12,6 @@ from nocturne.recommend.exact import (
     score_pairs,
     search_exact,
     search_rows,
-    take_largest,
 )
 from nocturne.recommend.exact_kernels import score_candidates
 
@@ -25,7 +24,7 @@ def make_rows(tracks, dims=16, seed=0):
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows.astype(np.float32)
     rows[::37] = rows[0]
-    rows[1::101] = rows[1] + np.float32(1e-7)
+    rows[1::31] = rows[1] + rng.normal(scale=1e-7, size=(len(rows[1::31]), dims))
     rows[2::211] = 0
     return rows
 
@@ -39,7 +38,7 @@ def search_pair_by_pair(vectors, row, count):
 def test_many_tracks_equal_pair_by_pair():
     vectors = make_rows(PLAIN_UP_TO + 500)
     indices, scores = search_exact(vectors, 20)
-    for row in [0, 37, 1, 2, 1023, 1024, len(vectors) - 1]:
+    for row in [0, 37, 1, 32, 2, 1024, len(vectors) - 1]:
         expected = search_pair_by_pair(vectors.astype(np.float64), row, 20)
         assert (indices[row].tolist(), scores[row].tolist()) == expected
 
@@ -65,7 +64,7 @@ def test_chunks_have_no_seams(monkeypatch, pairs):
 
 
 def test_without_the_certificate_copies_would_be_lost():
-    """28 copies in a thousand tracks: more ties than candidates."""
+    """33 near copies in a thousand tracks: more ties than candidates."""
     vectors = make_rows(1000)
     candidates, lowest = find_candidates(vectors, 16)
     indices, scores = rank_candidates(vectors, candidates, 10)
@@ -118,10 +117,3 @@ def test_rows_of_other_lengths_are_refused():
     vectors[3] = np.nan
     with pytest.raises(BadInput, match=r"row 3 \(nan\)"):
         search_exact(vectors, 3)
-
-
-def test_the_largest_are_taken_in_order_the_lower_index_first():
-    scores = np.array([0.5, 2.0, 1.0, 2.0, -1.0, 1.0])
-    assert take_largest(scores, 3).tolist() == [1, 3, 2]
-    assert take_largest(scores, 0).tolist() == []
-    assert take_largest(scores, 6).tolist() == [1, 3, 2, 5, 0, 4]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nocturne.recommend.library import Library, find_genre
+from nocturne.recommend.similar import search
 from nocturne.recommend.tables import build_similar_rows, give_reason
 
 VECTORS = np.array([[1, 0], [0.8, 0.6], [0, -1]], np.float32)
@@ -19,7 +20,7 @@ def build(clusters, count=2, track_ids=("a", "b", "c")):
         clusters=clusters,
         features=np.zeros((3, 518)),
     )
-    return list(build_similar_rows("v1", library, VECTORS, count))
+    return list(build_similar_rows("v1", library, search(VECTORS, count)))
 
 
 def test_a_row_a_track_under_its_version():

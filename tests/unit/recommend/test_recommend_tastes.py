@@ -11,7 +11,15 @@ from nocturne.models.interactions import gather
 from nocturne.models.splits import Split, split_by_user
 from nocturne.models.taste import FactorScorer, Taste
 from nocturne.recommend import tastes
-from nocturne.recommend.blend import CONTENT, ITEMS, POPULARITY, TASTE
+from nocturne.recommend.blend import (
+    CONTENT,
+    ITEMS,
+    POPULARITY,
+    TASTE,
+    Blend,
+    Given,
+    choose_shares,
+)
 from nocturne.recommend.tastes import (
     NEWCOMER_SHARES,
     REGULARISATIONS,
@@ -138,6 +146,23 @@ def test_the_blend_is_chosen_without_the_test_part(crowd, split, vectors):
     np.testing.assert_array_equal(same.score(everybody), blend.score(everybody))
 
 
+@pytest.mark.parametrize("tried", [(1e6, 1.0), (1.0, 1e6)])
+def test_the_regularisation_is_chosen_with_the_shares(crowd, split, monkeypatch, tried):
+    """With factors that know nothing, what item-item gives decides."""
+    monkeypatch.setattr(tastes, "REGULARISATIONS", tried)
+    noise = draw_directions(np.zeros(USERS, int), 1), draw_directions(np.zeros(ITEMS_THERE, int), 2)
+    scores = {}
+    for regularisation in tried:
+        scorers = make_scorers(crowd, split.train, noise, None, regularisation)
+        scores[regularisation] = choose_shares(scorers, crowd, split)
+    best = max(scores, key=lambda one: scores[one][0])
+    assert scores[1.0][0] != scores[1e6][0]
+    chosen, blend = choose_blend(crowd, split, noise, None)
+    assert (chosen.regularisation, chosen.shares) == (best, scores[best][1])
+    expected = Ease(crowd.to_matrix(split.train), best).score([0])
+    np.testing.assert_array_equal(blend.scorers[ITEMS].score([0]), expected)
+
+
 def test_the_blend_is_made_from_the_training_part_alone(crowd, split):
     _, blend = choose_blend(crowd, split, FACTORS, VECTORS)
     heard = crowd.to_matrix(split.train)
@@ -152,6 +177,14 @@ def test_taste_is_judged_beside_its_parts_popularity_and_chance(crowd, split):
     assert set(figures) == {POPULARITY, "random", TASTE, ITEMS, CONTENT, "nocturne"}
     assert figures["nocturne"] > 1.5 * figures["random"]
     assert figures["nocturne"] > figures[POPULARITY]
+
+
+def test_what_was_held_out_for_validation_is_not_in_the_way_of_the_test(crowd, split):
+    """Lists leave out what a listener has heard, the validation part, too."""
+    known = (9 * crowd.to_matrix(split.validation) + crowd.to_matrix(split.test)).toarray()
+    judged = judge_taste(crowd, split, Blend({TASTE: Given(known)}, {TASTE: 1.0}))
+    [ours] = [row for row in judged["models"] if row["model"] == "nocturne"]
+    assert ours["ndcg@10"] == 1
 
 
 def test_fewer_listeners_are_judged_if_there_are_many(crowd, split, monkeypatch):
