@@ -43,7 +43,7 @@ from nocturne.models.tuning import judge_factors
 
 SEED = 20240229
 """Any fixed number would do; equal inputs must give equal factors."""
-ITERATIONS = 12
+ITERATIONS = 10
 RATINGS_PER_BLOCK = 50_000
 """One block is one task: a small one has no shuffle, two use both cores."""
 MOST_BLOCKS = 10

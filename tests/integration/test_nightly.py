@@ -332,9 +332,7 @@ class Approver:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("no audio", "audio"),
         ("no title column", "track_title"),
-        ("no folder", "metadata"),
         ("corrupt audio only", "refused"),
     ],
 )
@@ -358,13 +356,11 @@ def make_bad_library(fault: str, folder: Path) -> dict[str, str]:
     header = (
         "track_id,artist_name" if fault == "no title column" else "track_id,track_title,artist_name"
     )
-    if fault != "no folder":
-        metadata.mkdir()
-        rows = "\n".join(f"{number},Somebody,Somewhere" for number in range(1, 4))
-        (metadata / "raw_tracks.csv").write_text(f"{header}\n{rows}\n", encoding="utf-8")
-    if fault != "no audio":
-        for number in range(1, 4):
-            (audio / f"{number}.mp3").write_bytes(b"this is not music" * 100)
+    metadata.mkdir()
+    rows = "\n".join(f"{number},Somebody,Somewhere" for number in range(1, 4))
+    (metadata / "raw_tracks.csv").write_text(f"{header}\n{rows}\n", encoding="utf-8")
+    for number in range(1, 4):
+        (audio / f"{number}.mp3").write_bytes(b"this is not music" * 100)
     return {"audio_folder": str(audio), "metadata_folder": str(metadata)}
 
 

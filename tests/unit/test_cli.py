@@ -109,7 +109,7 @@ def test_without_arguments_help_is_shown(nocturne):
         (["dead-letters", "user_activity", "--replay"], "no Kafka yet"),
         (["ingest"], "'topic'"),
         (["bench", "dancing"], "no bench 'dancing'; there are: faults, ingest"),
-        (["bench", "ingest", "--records", "10"], "--records"),
+        (["bench", "ingest", "--records", "0"], "--records"),
     ],
 )
 def test_misuse_exits_with_2_and_says_on_stderr_what_is_wrong(nocturne, new_home, arguments, words):

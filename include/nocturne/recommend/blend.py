@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from nocturne.models import metrics
 from nocturne.models.evaluation import Scorer, rank
@@ -86,8 +88,8 @@ class Given:
 
 def choose_shares(
     scorers: Mapping[str, Scorer], interactions: Interactions, split: Split
-) -> tuple[float, Shares]:
-    """The shares with the best NDCG@10 on the validation part, of equal ones the first; its mean.
+) -> Shares:
+    """The shares with the best NDCG@10 on the validation part, of equal ones the first.
 
     Listeners are those of `thin`.
     """
@@ -103,11 +105,23 @@ def choose_shares(
             name: Given(standardise_rows(scorer.score(some))) for name, scorer in scorers.items()
         }
         for place, shares in enumerate(tried):
-            top = rank(Given(Blend(parts, shares).score(rows)), rows, seen[some], JUDGED_AT)
-            hits = metrics.find_hits(top, wanted[some])
-            gains[place] += metrics.ndcg(hits, np.diff(wanted[some].indptr)).sum()
-    best = int(gains.argmax())
-    return float(gains[best] / max(len(users), 1)), tried[best]
+            blended = Given(Blend(parts, shares).score(rows))
+            gains[place] += gain(blended, rows, seen[some], wanted[some]).sum()
+    return tried[int(gains.argmax())]
+
+
+def judge_by_validation(scorer: Scorer, interactions: Interactions, split: Split) -> float:
+    """Mean NDCG@10 on the validation part over the listeners of `thin`; 0.0 if there are none."""
+    wanted = interactions.to_matrix(thin(interactions, split.validation, MOST_JUDGED))
+    users = np.flatnonzero(np.diff(wanted.indptr))
+    gains = gain(scorer, users, interactions.to_matrix(split.train), wanted[users])
+    return float(gains.sum() / max(len(users), 1))
+
+
+def gain(scorer: Scorer, users: Rows, seen: csr_matrix, wanted: csr_matrix) -> NDArray[np.float64]:
+    """NDCG@10 of each of the users, who have a row each in `wanted`."""
+    hits = metrics.find_hits(rank(scorer, users, seen, JUDGED_AT), wanted)
+    return metrics.ndcg(hits, np.diff(wanted.indptr))
 
 
 def thin(interactions: Interactions, mask: Mask, most: int) -> Mask:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nocturne.models.baselines import Ease
 from nocturne.models.evaluation import Scorer
 from nocturne.models.interactions import Interactions
 from nocturne.models.taste import Factors, read_taste
@@ -116,6 +117,7 @@ def find_taste(
         **judge_taste(liked, split, blend),
     }
     everything = np.ones(len(liked.user), dtype=bool)
-    scorers = make_scorers(liked, everything, final, vectors, chosen.regularisation)
+    items = Ease(liked.to_matrix(everything), chosen.regularisation)
+    scorers = make_scorers(liked, everything, final, vectors, items)
     scorers[POPULARITY] = fame
     return blend_scorers(scorers, liked, everything, chosen.shares), final[1], ranking

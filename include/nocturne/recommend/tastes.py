@@ -16,11 +16,13 @@ from nocturne.models.taste import Factors, FactorScorer, Taste
 from nocturne.recommend.blend import (
     CONTENT,
     ITEMS,
+    MOST_JUDGED,
     POPULARITY,
     TASTE,
     Blend,
     Shares,
     choose_shares,
+    judge_by_validation,
     thin,
 )
 from nocturne.recommend.dealings import find_places
@@ -37,7 +39,6 @@ REGULARISATIONS = (50.0, 200.0)
 # With fewer liked tracks a listener is new: sound says more than what others did.
 TRACKS_OF_A_TASTE = 3
 NEWCOMER_SHARES: Shares = {CONTENT: 0.9, POPULARITY: 0.1}
-MOST_JUDGED = 2000
 Ranking = dict[str, Any]
 
 
@@ -54,15 +55,14 @@ def make_scorers(
     mask: NDArray[np.bool_],
     factors: tuple[Factors, Factors],
     vectors: Vectors | None,
-    regularisation: float,
+    items: Ease,
 ) -> dict[str, Scorer]:
-    """The parts of a blend, from the chosen interactions.
+    """The parts of a blend, from the chosen interactions, which `items` was fitted to.
 
     `factors` are (users, rank) and (items, rank); without `vectors` (items, dims) there is no
     scorer by content, and items that nobody has stay at the bottom.
     """
     heard = train.to_matrix(mask)
-    items = Ease(heard, regularisation)
     if vectors is None:
         return {TASTE: FactorScorer(*factors), ITEMS: items, POPULARITY: Popularity(heard)}
     relatives = find_relatives(vectors, np.asarray(heard.sum(axis=0)).ravel() > 0)
@@ -90,14 +90,25 @@ def choose_blend(
     interactions: Interactions, split: Split, factors: tuple[Factors, Factors],
     vectors: Vectors | None,
 ) -> tuple[Chosen, Blend]:  # fmt: skip
-    """The blend with the best NDCG@10 on the validation part, made from the training part."""
-    best: tuple[float, Chosen, Blend] | None = None
+    """The blend with the best NDCG@10 on the validation part, made from the training part.
+
+    EASE's regularisation is chosen before its share: by how EASE alone ranks.
+    """
+    regularisation, items = choose_items(interactions, split)
+    scorers = make_scorers(interactions, split.train, factors, vectors, items)
+    shares = choose_shares(scorers, interactions, split)
+    blend = blend_scorers(scorers, interactions, split.train, shares)
+    return Chosen(shares, regularisation), blend
+
+
+def choose_items(interactions: Interactions, split: Split) -> tuple[float, Ease]:
+    heard = interactions.to_matrix(split.train)
+    best: tuple[float, float, Ease] | None = None
     for regularisation in REGULARISATIONS:
-        scorers = make_scorers(interactions, split.train, factors, vectors, regularisation)
-        score, shares = choose_shares(scorers, interactions, split)
+        items = Ease(heard, regularisation)
+        score = judge_by_validation(items, interactions, split)
         if best is None or score > best[0]:
-            blend = blend_scorers(scorers, interactions, split.train, shares)
-            best = (score, Chosen(shares, regularisation), blend)
+            best = (score, regularisation, items)
     if best is None:
         raise AssertionError("REGULARISATIONS is empty")
     return best[1], best[2]

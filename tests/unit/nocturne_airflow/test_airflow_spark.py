@@ -73,7 +73,7 @@ def make_job() -> Iterator[Callable[[], SparkJob]]:
     made = []
 
     def make() -> SparkJob:
-        made.append(SparkJob(task_id="train", job="train_clusters", arguments=["--target", "a b"]))
+        made.append(SparkJob(task_id="train_clusters", arguments=["--target", "a b"]))
         return made[-1]
 
     yield make

@@ -18,7 +18,7 @@ from nocturne.recommend.blend import (
     TASTE,
     Blend,
     Given,
-    choose_shares,
+    judge_by_validation,
 )
 from nocturne.recommend.tastes import (
     NEWCOMER_SHARES,
@@ -57,13 +57,17 @@ def crowd():
     return replace(found, items=[f"i{i:02}" for i in range(ITEMS_THERE)])
 
 
+def fit_items(interactions, mask):
+    return Ease(interactions.to_matrix(mask), 50.0)
+
+
 @pytest.fixture
 def split(crowd):
     return split_by_user(crowd, 0)
 
 
 def test_scorers_are_the_models_over_the_chosen_part(crowd, split):
-    scorers = make_scorers(crowd, split.train, FACTORS, None, 50.0)
+    scorers = make_scorers(crowd, split.train, FACTORS, None, fit_items(crowd, split.train))
     heard = crowd.to_matrix(split.train)
     everybody = np.arange(USERS)
     expected = {
@@ -77,8 +81,8 @@ def test_scorers_are_the_models_over_the_chosen_part(crowd, split):
 
 
 def test_tracks_that_nobody_has_heard_are_scored_by_their_relatives(crowd, split):
-    bare = make_scorers(crowd, split.train, FACTORS, None, 50.0)
-    filled = make_scorers(crowd, split.train, FACTORS, VECTORS, 50.0)
+    bare = make_scorers(crowd, split.train, FACTORS, None, fit_items(crowd, split.train))
+    filled = make_scorers(crowd, split.train, FACTORS, VECTORS, fit_items(crowd, split.train))
     assert list(filled) == [TASTE, ITEMS, CONTENT, POPULARITY]
     everybody = np.arange(USERS)
     for name in (TASTE, ITEMS):
@@ -92,29 +96,31 @@ def test_if_everything_was_heard_there_is_nothing_to_fill(crowd, split):
     whole = replace(crowd, items=crowd.items[:-NEW])
     factors = FACTORS[0], FACTORS[1][:-NEW]
     heard = np.ones(len(whole.user), dtype=bool)
-    filled = make_scorers(whole, heard, factors, VECTORS[:-NEW], 50.0)
-    bare = make_scorers(whole, heard, factors, None, 50.0)
+    filled = make_scorers(whole, heard, factors, VECTORS[:-NEW], fit_items(whole, heard))
+    bare = make_scorers(whole, heard, factors, None, fit_items(whole, heard))
     for name in (TASTE, ITEMS):
         np.testing.assert_array_equal(filled[name].score([0, 1]), bare[name].score([0, 1]))
 
 
 def test_content_weighs_tracks_by_what_they_are_worth_to_a_listener(crowd):
     everything = np.ones(len(crowd.user), dtype=bool)
-    profiles = make_scorers(crowd, everything, FACTORS, VECTORS, 50.0)[CONTENT].profiles
+    profiles = make_scorers(crowd, everything, FACTORS, VECTORS, fit_items(crowd, everything))[
+        CONTENT
+    ].profiles
     own = crowd.user == 3
     mean = crowd.weight[own] @ VECTORS[crowd.item[own]]
     np.testing.assert_allclose(profiles[3], mean / np.linalg.norm(mean), rtol=1e-5)
 
 
 def test_who_likes_fewer_than_three_is_new(crowd, split):
-    scorers = make_scorers(crowd, split.train, FACTORS, VECTORS, 50.0)
+    scorers = make_scorers(crowd, split.train, FACTORS, VECTORS, fit_items(crowd, split.train))
     few = np.zeros(len(crowd.user), dtype=bool)
     for user, count in enumerate((0, 2, 3)):
         few[np.flatnonzero(crowd.user == user)[:count]] = True
     blend = blend_scorers(scorers, crowd, few, {TASTE: 1.0})
     assert blend.newcomers[:3].tolist() == [True, True, False]
     assert blend.newcomer_shares == NEWCOMER_SHARES
-    bare = make_scorers(crowd, split.train, FACTORS, None, 50.0)
+    bare = make_scorers(crowd, split.train, FACTORS, None, fit_items(crowd, split.train))
     assert blend_scorers(bare, crowd, few, {TASTE: 1.0}).newcomers is None
 
 
@@ -122,7 +128,7 @@ def test_newcomers_get_what_sounds_alike_and_strangers_what_is_popular(crowd):
     """Who likes one track gets its half; who likes none, tracks in the order of listeners."""
     few = crowd.user > 1
     few[np.flatnonzero(crowd.user == 1)[0]] = True
-    scorers = make_scorers(crowd, few, FACTORS, VECTORS, 50.0)
+    scorers = make_scorers(crowd, few, FACTORS, VECTORS, fit_items(crowd, few))
     blend = blend_scorers(scorers, crowd, few, {TASTE: 1.0})
     heard = crowd.to_matrix(few)
     stranger, newcomer = rank(blend, np.array([0, 1]), heard, 6)
@@ -147,18 +153,15 @@ def test_the_blend_is_chosen_without_the_test_part(crowd, split, vectors):
 
 
 @pytest.mark.parametrize("tried", [(1e6, 1.0), (1.0, 1e6)])
-def test_the_regularisation_is_chosen_with_the_shares(crowd, split, monkeypatch, tried):
-    """With factors that know nothing, what item-item gives decides."""
+def test_the_regularisation_is_chosen_by_how_ease_alone_ranks(crowd, split, monkeypatch, tried):
     monkeypatch.setattr(tastes, "REGULARISATIONS", tried)
     noise = draw_directions(np.zeros(USERS, int), 1), draw_directions(np.zeros(ITEMS_THERE, int), 2)
-    scores = {}
-    for regularisation in tried:
-        scorers = make_scorers(crowd, split.train, noise, None, regularisation)
-        scores[regularisation] = choose_shares(scorers, crowd, split)
-    best = max(scores, key=lambda one: scores[one][0])
-    assert scores[1.0][0] != scores[1e6][0]
+    models = {one: Ease(crowd.to_matrix(split.train), one) for one in tried}
+    scores = {one: judge_by_validation(model, crowd, split) for one, model in models.items()}
+    best = max(tried, key=lambda one: scores[one])
+    assert scores[1.0] != scores[1e6]
     chosen, blend = choose_blend(crowd, split, noise, None)
-    assert (chosen.regularisation, chosen.shares) == (best, scores[best][1])
+    assert chosen.regularisation == best
     expected = Ease(crowd.to_matrix(split.train), best).score([0])
     np.testing.assert_array_equal(blend.scorers[ITEMS].score([0]), expected)
 
