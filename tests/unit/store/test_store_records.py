@@ -16,7 +16,6 @@ from nocturne.store.collections import declare_collections
 from nocturne.store.hashes import hash_content, hash_track
 from nocturne.store.quarantine import describe_refusal
 from nocturne.store.records import FIRST, NEWEST, choose_by_id, order_of, write_records
-from nocturne.store.versions import describe_rows
 
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 TRACK = {
@@ -196,15 +195,6 @@ def test_what_was_not_acknowledged_is_raised_even_beside_refusals():
 
 
 # Other descriptions
-
-
-def test_rows_are_described_by_count_and_hash_over_their_order():
-    rows = [{"_id": "v/1", "score": 0.5}, {"_id": "v/2", "score": 0.25}]
-    described = describe_rows(iter(rows))
-    assert described["rows"] == 2
-    assert described == describe_rows(iter([dict(reversed(row.items())) for row in rows]))
-    for other in (rows[::-1], rows[:1], [rows[0], {"_id": "v/2", "score": 0.250001}]):
-        assert describe_rows(iter(other)) != described
 
 
 def test_a_refusal_has_one_identity_in_a_run():
