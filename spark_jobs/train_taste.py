@@ -80,6 +80,15 @@ def number_ratings(ratings: pd.DataFrame) -> Numbered:
     return Numbered(table.sort_values(["user", "item"], ignore_index=True), users, items)
 
 
+def drop_unliked(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Without listeners who like nothing and items that nobody likes: ALS gives them no
+    regularisation, and then has no solution for them where the others are few.
+    """
+    liked = ratings[ratings["weight"] > 0]
+    of_somebody = ratings["user"].isin(liked["user"]) & ratings["item"].isin(liked["item"])
+    return ratings[of_somebody]
+
+
 def fit_als(ratings: DataFrame, rows: int, setting: Setting) -> tuple[DataFrame, DataFrame]:
     """Factors of listeners and of items: `id`, `features`."""
     blocks = min(rows // RATINGS_PER_BLOCK + 1, MOST_BLOCKS)
@@ -105,7 +114,7 @@ def find_factors(
     spark: SparkSession, numbered: Numbered, folder: Path, parts: Sequence[str], setting: Setting
 ) -> tuple[Factors, Factors]:
     """Train on some parts; Spark reads them from a file, for that is faster than from a driver."""
-    chosen = numbered.table[numbered.table["part"].isin(parts)]
+    chosen = drop_unliked(numbered.table[numbered.table["part"].isin(parts)])
     file = folder / "numbered.parquet"
     chosen[["user", "item", "weight"]].to_parquet(file, index=False)
     found = fit_als(spark.read.parquet(f"file://{file.absolute()}"), len(chosen), setting)

@@ -1,4 +1,4 @@
-"""The short form of `./nocturne bench kills`: every step dies once, readers notice nothing."""
+"""The short form of `./nocturne bench kills`: steps die once each, readers notice nothing."""
 
 import os
 
@@ -14,9 +14,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 def test_readers_see_whole_versions_whatever_dies(stack, database, tmp_path):
     own = {"home": tmp_path, "mongo_database": database.name, **FEW_CLUSTERS}
     settings = find_services(stack).model_copy(update=own)
-    plan = Plan(len(STEPS_KILLED), seed=int.from_bytes(os.urandom(2)))
+    # The other training takes as long again, and ends in the same way.
+    plan = Plan(4, STEPS_KILLED[1:], seed=int.from_bytes(os.urandom(2)))
     found = kill_nights(settings, plan, print)
-    assert found["kills"] == sum(found["by_step"].values()) == 5
+    assert found["kills"] == sum(found["by_step"].values()) == 4
     assert found["reads"] > 100
     assert (found["torn_reads"], found["different_end_states"]) == (0, 0), found["differences"]
     assert found["left_processes"] == 0

@@ -146,6 +146,18 @@ def test_a_refusal_pushes_an_item_down(train, target, planted, monkeypatch):
         assert scores[1][place] < scores[1][other]
 
 
+def test_who_likes_nothing_does_not_stop_the_others(train, planted, monkeypatch):
+    """Nor does what nobody likes, though both are more unknown than the few others can say."""
+    monkeypatch.setattr(train_taste, "GRID", (Setting(2 * ITEMS, 10.0, 1.0),))
+    refusals = [("u98", "i00", -1.0, "negative"), ("u00", "i98", -2.0, "negative")]
+    more = pd.DataFrame(refusals, columns=planted.columns)
+    taste, _ = read_taste(train(pd.concat([planted, more])))
+    for users, items in (taste.judged, taste.final):
+        assert not users[taste.users.index("u98")].any()
+        assert not items[taste.items.index("i98")].any()
+        assert users[taste.users.index("u00")].any()
+
+
 def run_main(tmp_path: Path, ratings: pd.DataFrame) -> Path:
     file, target = tmp_path / "ratings.parquet", tmp_path / "taste"
     ratings.to_parquet(file, index=False)

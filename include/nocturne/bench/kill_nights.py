@@ -58,18 +58,19 @@ class Running:
     log: IO[str]
 
 
-def list_steps(first: str) -> list[str]:
-    """The steps of a night that does again what Airflow would: those from the first on; and the
-    plan, which names the version.
+def list_steps(dying: str) -> list[str]:
+    """The steps of a night in which one is to die: all but trainings that came before it, whose
+    models are there already.
     """
-    return [PLAN, *STEPS_KILLED[STEPS_KILLED.index(first) :]]
+    first = min(STEPS_KILLED.index(dying), STEPS_KILLED.index("build"))
+    return [PLAN, *STEPS_KILLED[first:]]
 
 
 @contextmanager
-def start_night(settings: Settings, day: date, first: str) -> Iterator[Running]:
+def start_night(settings: Settings, day: date, dying: str) -> Iterator[Running]:
     """The night in a session of its own; its lines come as they are said, None at their end."""
     module = [sys.executable, "-m", "nocturne.bench.retraining"]
-    command = [*module, day.isoformat(), *list_steps(first)]
+    command = [*module, day.isoformat(), *list_steps(dying)]
     environment = {**os.environ, **settings_environment(settings)}
     lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
     with (
@@ -93,13 +94,13 @@ def pass_on(stream: IO[bytes], lines: "queue.Queue[dict[str, Any] | None]") -> N
     lines.put(None)
 
 
-def run_to_end(settings: Settings, day: date, first: str = STEPS_KILLED[0]) -> Night:
-    """The plan, and the steps from the first on.
+def run_to_end(settings: Settings, day: date, dying: str = STEPS_KILLED[0]) -> Night:
+    """All steps of `list_steps`.
 
     Raises NocturneError with the end of what it said if it fails.
     """
     night = Night()
-    with start_night(settings, day, first) as running:
+    with start_night(settings, day, dying) as running:
         while line := running.lines.get(timeout=STEP_SECONDS):
             night.hear(line)
         if running.process.wait():

@@ -34,15 +34,16 @@ PAUSE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Plan:
-    """So many kills, the steps in turn; when within a step is drawn from `seed`."""
+    """So many kills, in these steps by turns; when within a step is drawn from `seed`."""
 
     kills: int
+    steps: tuple[str, ...] = STEPS_KILLED
     seed: int = field(default_factory=lambda: random.SystemRandom().randrange(10**6))
 
     def strikes(self) -> list[tuple[str, float]]:
         """Step, and the share of its usual time after which it dies."""
         rng = random.Random(self.seed)  # noqa: S311
-        steps = [STEPS_KILLED[turn % len(STEPS_KILLED)] for turn in range(self.kills)]
+        steps = [self.steps[turn % len(self.steps)] for turn in range(self.kills)]
         return [(step, rng.random()) for step in steps]
 
 

@@ -145,9 +145,10 @@ def test_a_step_without_a_version_is_misuse():
         parse_arguments(["2026-11-19", "build"])
 
 
-def test_what_is_done_again_begins_with_the_step_that_died():
+def test_only_trainings_before_the_step_that_dies_are_left_out():
     assert list_steps("train_clusters") == list(STEPS)
-    assert list_steps("check") == ["plan", "check", "publish"]
+    assert list_steps("train_taste") == ["plan", "train_taste", "build", "check", "publish"]
+    assert list_steps("publish") == list_steps("build") == ["plan", "build", "check", "publish"]
 
 
 @pytest.mark.parametrize("seed", range(3))
