@@ -57,7 +57,7 @@ ROWS_PER_PARTITION = 20_000
 """About 80 MB of features."""
 POINTS_PER_PARTITION = 250_000
 """64 MB. One partition adds up in one order, so that usual libraries are exact."""
-MOST_ITERATIONS = 50
+MOST_ITERATIONS = 20
 
 
 @dataclass(frozen=True)

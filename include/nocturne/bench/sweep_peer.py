@@ -19,7 +19,7 @@ from nocturne.store.tracks import read_tracks
 
 Matrix = NDArray[np.float64]
 SAMPLE_SEED = 0
-MOST_ITERATIONS = 50
+MOST_ITERATIONS = 20
 
 
 def sweep_by_sklearn(tracks: Collection[dict[str, Any]], clusters: Path) -> dict[str, float]:

@@ -153,8 +153,8 @@ def test_only_trainings_before_the_step_that_dies_are_left_out():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_plan_kills_every_step_in_turn_at_a_moment_of_its_seed(seed):
-    strikes = Plan(20, seed).strikes()
-    assert strikes == Plan(20, seed).strikes() != Plan(20, seed + 1).strikes()
+    strikes = Plan(20, seed=seed).strikes()
+    assert strikes == Plan(20, seed=seed).strikes() != Plan(20, seed=seed + 1).strikes()
     assert Counter(step for step, _ in strikes) == dict.fromkeys(STEPS_KILLED, 4)
     assert all(0 <= share < 1 for _, share in strikes)
 
