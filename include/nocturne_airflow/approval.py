@@ -33,9 +33,10 @@ class ApproveCandidate(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        answer = super().execute_complete(context, event)
-        self.note_answer(answer["chosen_options"] == [self.APPROVE], answer["responded_by_user"])
-        return answer
+        # First: Airflow ends a rejected task by an exception, which skips what comes after.
+        if "error" not in event:
+            self.note_answer(event["chosen_options"] == [self.APPROVE], event["responded_by_user"])
+        return super().execute_complete(context, event)
 
     def note_answer(self, approved: bool, user: Any) -> None:
         from nocturne.store.versions import note_approval

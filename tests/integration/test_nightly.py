@@ -25,7 +25,7 @@ from nocturne.sample.catalogue import (
     list_good_tracks,
 )
 from nocturne.sample.library import make_sample, planted_tastes
-from nocturne.settings import SETTINGS_FILE, Settings
+from nocturne.settings import Settings
 from nocturne.stack.airflow_api import AirflowApi, TaskState
 from nocturne.stack.airflow_runs import (
     NIGHTLY,
@@ -36,7 +36,7 @@ from nocturne.stack.airflow_runs import (
     start_backfill,
     start_night,
 )
-from nocturne.stack.stack import connect_airflow
+from nocturne.stack.stack import bring_up, connect_airflow
 from nocturne.stack.supervise import Supervisor
 from nocturne.store.versions import list_versions, live_version, roll_back
 
@@ -279,16 +279,15 @@ def rows_of(state: dict[str, Any], version: str) -> int:
 
 
 @pytest.fixture
-def asked(stack: Settings) -> Iterator[Path]:
-    """The settings file of tasks, in which approval is asked for."""
-    file = stack.home / SETTINGS_FILE
-    file.write_text("NOCTURNE_APPROVE=true\nNOCTURNE_APPROVE_HOURS=0.002\n", "utf-8")
-    yield file
-    file.unlink()
+def asking(stack: Settings) -> Iterator[None]:
+    """The stack, started anew with settings that ask a person and wait for 18 seconds."""
+    bring_up(stack.model_copy(update={"approve": True, "approve_hours": 0.005}), print)
+    yield
+    bring_up(stack, print)
 
 
 def test_a_person_is_asked_and_silence_is_a_no(
-    first_run: Run, api: AirflowApi, stack: Settings, asked: Path
+    first_run: Run, api: AirflowApi, stack: Settings, asking: None
 ) -> None:
     live = read_state(stack)["live"]
     run = run_nightly(api, k_max=5)
@@ -300,7 +299,6 @@ def test_a_person_is_asked_and_silence_is_a_no(
         (rejected,) = catalogue.database["models"].find({"state": "rejected"})
     assert rejected["approval"]["approved"] is False
 
-    asked.write_text("NOCTURNE_APPROVE=true\n", "utf-8")
     again = {"dry_run": False, "dag_run_id": run.run_id, "task_ids": ["check_candidate"],
              "include_downstream": True, "only_failed": False, "reset_dag_runs": True}  # fmt: skip
     api.call("POST", f"dags/{NIGHTLY}/clearTaskInstances", json=again)
