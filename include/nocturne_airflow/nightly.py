@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from nocturne.models.report import describe_gates_markdown, write_report
 
 from nocturne.audio.names import feature_set
 from nocturne.audio.store import read_features
 from nocturne.catalogue.land import land_library, read_catalogue, write_landed
 from nocturne.errors import BadInput
 from nocturne.models.gates import Limits, require_passed
+from nocturne.models.report import describe_gates_markdown, write_report
 from nocturne.nights import Night
 from nocturne.recommend import candidates, tables
 from nocturne.recommend.lookup import Catalogue
