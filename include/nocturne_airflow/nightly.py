@@ -13,7 +13,7 @@ from nocturne.audio.names import feature_set
 from nocturne.audio.store import read_features
 from nocturne.catalogue.land import land_library, read_catalogue, write_landed
 from nocturne.errors import BadInput
-from nocturne.models.gates import Limits, require_passed
+from nocturne.models.gates import require_passed
 from nocturne.models.report import describe_gates_markdown, write_report
 from nocturne.nights import Night
 from nocturne.recommend import candidates, tables
@@ -128,17 +128,8 @@ def plan(
     """Name the version that this night's tracks and listens make."""
     with open_database() as (database, settings):
         k_min, k_max = choose_ks(settings, params)
-        recipe = candidates.Recipe(
-            feature_set=published["feature_set"],
-            k_min=k_min,
-            k_max=k_max,
-            max_cluster_share=settings.max_cluster_share,
-            min_stability=settings.min_stability,
-            neighbours=settings.neighbours,
-            metric=settings.metric,
-            list_length=settings.list_length,
-            recent_days=settings.recent_days,
-        )
+        definition = published["feature_set"]
+        recipe = candidates.choose_recipe(settings, definition, k_min, k_max)
         origin = {"run_id": run_id, "library": landed["library"]}
         version = candidates.plan_candidate(
             database, settings.tracks_collection, read_sent(landed), night, recipe, origin,
@@ -177,7 +168,7 @@ def check(planned: Summary) -> Summary:
     """
     version = planned["version"]
     with open_database() as (database, settings):
-        verdicts = candidates.judge_candidate(database, version, find_limits(settings))
+        verdicts = candidates.judge_candidate(database, version, candidates.choose_limits(settings))
         model = require_version(database, version)
     folder = candidates.ModelFolder(Path(planned["folder"]))
     report = write_report(settings.reports_dir, version, model, folder.clusters)
@@ -185,16 +176,6 @@ def check(planned: Summary) -> Summary:
     require_passed(version, verdicts)
     summary = f"{describe_gates_markdown(model)}\n\nThe report: `{report}`"
     return {"verdicts": verdicts, "report": str(report), "summary": summary}
-
-
-def find_limits(settings: Settings) -> Limits:
-    return Limits(
-        max_cluster_share=settings.max_cluster_share,
-        min_stability=settings.min_stability,
-        max_silhouette_drop=settings.max_silhouette_drop,
-        max_rows_lost=settings.max_rows_lost,
-        max_ranking_drop=settings.max_ranking_drop,
-    )
 
 
 def go_live(planned: Summary, params: Summary) -> Summary:

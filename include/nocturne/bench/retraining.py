@@ -21,7 +21,7 @@ from pymongo.database import Database
 
 from nocturne.audio.names import feature_set
 from nocturne.errors import Misuse
-from nocturne.models.gates import Limits, require_passed
+from nocturne.models.gates import require_passed
 from nocturne.models.report import write_report
 from nocturne.nights import Night, night_of, parse_day
 from nocturne.recommend import candidates, tables
@@ -56,22 +56,15 @@ class Retraining:
 
 
 def plan(work: Retraining) -> None:
-    collection = work.settings.tracks_collection
+    settings = work.settings
+    collection = settings.tracks_collection
+    definition = feature_set(settings.sample_rate)
+    recipe = candidates.choose_recipe(settings, definition, settings.k_min, settings.k_max)
     track_ids = {track["_id"] for track in work.database[collection].find({}, ["_id"])}
     origin = {"run_id": RUN, "library": RUN}
     work.version = candidates.plan_candidate(
-        work.database, collection, track_ids, work.night, describe_recipe(work.settings),
-        origin, work.settings.models_dir,
+        work.database, collection, track_ids, work.night, recipe, origin, settings.models_dir,
     )  # fmt: skip
-
-
-def describe_recipe(settings: Settings) -> candidates.Recipe:
-    names = [
-        "k_min", "k_max", "max_cluster_share", "min_stability", "neighbours", "metric",
-        "list_length", "recent_days",
-    ]  # fmt: skip
-    chosen = {name: getattr(settings, name) for name in names}
-    return candidates.Recipe(feature_set=feature_set(settings.sample_rate), **chosen)
 
 
 def train_clusters(work: Retraining) -> None:
@@ -99,13 +92,7 @@ def build(work: Retraining) -> None:
 
 def check(work: Retraining) -> None:
     settings = work.settings
-    limits = Limits(
-        max_cluster_share=settings.max_cluster_share,
-        min_stability=settings.min_stability,
-        max_silhouette_drop=settings.max_silhouette_drop,
-        max_rows_lost=settings.max_rows_lost,
-        max_ranking_drop=settings.max_ranking_drop,
-    )
+    limits = candidates.choose_limits(settings)
     verdicts = candidates.judge_candidate(work.database, work.version, limits)
     model = require_version(work.database, work.version)
     write_report(settings.reports_dir, work.version, model, work.folder.clusters)

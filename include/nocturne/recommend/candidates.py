@@ -17,6 +17,7 @@ from nocturne.errors import BadInput
 from nocturne.models.gates import Limits, Stored, describe_verdicts, judge
 from nocturne.nights import Night
 from nocturne.recommend.dealings import hash_rows, read_dealings, to_ratings
+from nocturne.settings import Settings
 from nocturne.store.collections import ensure_collections
 from nocturne.store.hashes import hash_content
 from nocturne.store.tracks import read_tracks
@@ -52,6 +53,31 @@ class Recipe:
     list_length: int
     recent_days: int
     recipe: int = RECIPE
+
+
+def choose_recipe(settings: Settings, definition: str, k_min: int, k_max: int) -> Recipe:
+    """The settings' recipe; `definition` is the feature set, the range of k is the run's."""
+    return Recipe(
+        feature_set=definition,
+        k_min=k_min,
+        k_max=k_max,
+        max_cluster_share=settings.max_cluster_share,
+        min_stability=settings.min_stability,
+        neighbours=settings.neighbours,
+        metric=settings.metric,
+        list_length=settings.list_length,
+        recent_days=settings.recent_days,
+    )
+
+
+def choose_limits(settings: Settings) -> Limits:
+    return Limits(
+        max_cluster_share=settings.max_cluster_share,
+        min_stability=settings.min_stability,
+        max_silhouette_drop=settings.max_silhouette_drop,
+        max_rows_lost=settings.max_rows_lost,
+        max_ranking_drop=settings.max_ranking_drop,
+    )
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,7 @@ def find_causes(shelf: Shelf, liked: sp.csr_matrix, chosen: Rows) -> list[int | 
     if not len(known):
         return [None] * len(chosen)
     closeness = compare(shelf.factors, chosen, known)
-    heard = np.asarray(shelf.factors.any(axis=1))
-    both_heard = np.outer(heard[chosen], heard[known])
+    both_heard = np.outer(shelf.factors[chosen].any(axis=1), shelf.factors[known].any(axis=1))
     closeness = np.where(both_heard, closeness, compare(shelf.vectors, chosen, known))
     voices = np.round(closeness * weights, SCORE_DECIMALS)
     itself = np.subtract.outer(chosen, known) == 0

@@ -44,20 +44,10 @@ def search(vectors: Vectors, count: int) -> Search:
 
 
 def name_neighbours(track_ids: list[str], found: Search) -> Iterator[Neighbours]:
-    """What was found for the rows of these tracks, in their order."""
+    """What was found for the rows of these tracks, in their order.
+
+    If that is the order of their ids, ties are broken by track id.
+    """
     ids = np.array(track_ids, dtype=object)
     for track_id, nearest, scores in zip(track_ids, found.indices, found.scores, strict=True):
         yield Neighbours(track_id, ids[nearest].tolist(), scores.tolist())
-
-
-def find_neighbours(track_ids: list[str], vectors: Vectors, count: int) -> Iterator[Neighbours]:
-    """For each track, in the order of ids, its `count` nearest others, or all if there are fewer.
-
-    `vectors` is (tracks, dims), a unit row or zeros for each of `track_ids`. Ties are broken by
-    track id, a track never stands in its own list.
-    """
-    if not track_ids:
-        return
-    order = sorted(range(len(track_ids)), key=track_ids.__getitem__)
-    ids = [track_ids[place] for place in order]
-    yield from name_neighbours(ids, search(vectors[order], count))
