@@ -196,6 +196,15 @@ def print_letters(topic: str, found: list[dict[str, Any]]) -> None:
         out.print(f"No dead letters of {escape(topic)} wait.")
 
 
+def print_tokens(found: list[dict[str, Any]]) -> None:
+    for token in found:
+        whose = f"listener {token['user_id']}" if token["user_id"] else "any listener"
+        made = to_text(token["made_at"])
+        out.print(f"[bold]{escape(token['name'])}[/]  {escape(whose)}, made {made}")
+    if not found:
+        out.print("There are no tokens: `./nocturne tokens NAME` makes one.")
+
+
 def print_status(found: Status) -> None:
     for name, healthy in found.healthy.items():
         mark = "[green]healthy[/]" if healthy else "[red]down[/]"

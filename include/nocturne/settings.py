@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     )
     versions_kept: int = Field(14, ge=2, description="published versions kept for rollback")
 
+    web_host: str = Field("127.0.0.1", description="address that the web app listens on")
+    web_port: int = Field(5000, ge=0, le=65535, description="port of the web app; 0: any free one")
+    web_requests: int = Field(
+        1200, ge=1, description="requests to the API per minute that a client may make"
+    )
+
     @property
     def stack_dir(self) -> Path:
         return self.home / "stack"

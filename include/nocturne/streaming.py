@@ -35,6 +35,16 @@ def find_servers() -> Settings:
     return settings
 
 
+def find_both_servers() -> Settings:
+    """As `find_servers`; raises Misuse without a MongoDB too."""
+    settings = find_servers()
+    if not settings.mongo_uri:
+        raise Misuse(
+            "There is no MongoDB yet: `./nocturne up` starts it, or set NOCTURNE_MONGO_URI."
+        )
+    return settings
+
+
 def find_topic(name: str) -> Topic:
     by_name = {topic.name: topic for topic in TOPICS}
     if name not in by_name:

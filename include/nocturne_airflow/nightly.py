@@ -130,7 +130,9 @@ def plan(
         k_min, k_max = choose_ks(settings, params)
         definition = published["feature_set"]
         recipe = candidates.choose_recipe(settings, definition, k_min, k_max)
-        origin = {"run_id": run_id, "library": landed["library"]}
+        origin = {
+            "run_id": run_id, "library": landed["library"], "audio_dir": landed["audio_dir"],
+        }  # fmt: skip
         version = candidates.plan_candidate(
             database, settings.tracks_collection, read_sent(landed), night, recipe, origin,
             settings.models_dir,

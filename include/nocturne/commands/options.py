@@ -1,5 +1,7 @@
 """What several commands share."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -17,3 +19,11 @@ def open_catalogue() -> Iterator[Any]:
 
     with connect_catalogue(load_settings()) as catalogue:
         yield catalogue
+
+
+def stop_when_asked() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM: what is at hand is finished."""
+    stopped = threading.Event()
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wanted, lambda *_: stopped.set())
+    return stopped

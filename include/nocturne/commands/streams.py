@@ -1,12 +1,10 @@
 """Commands about topics and what is read from them."""
 
-import signal
-import threading
 from typing import Annotated, Any
 
 import typer
 
-from nocturne.commands.options import Json
+from nocturne.commands.options import Json, stop_when_asked
 
 app = typer.Typer()
 TopicName = Annotated[str, typer.Argument(help="tracks.features, user_activity, …")]
@@ -59,11 +57,3 @@ def dead_letters(
         return
     found: list[dict[str, Any]] = describe_letters(servers, topic, everything)
     print_json(found) if as_json else print_letters(topic, found)
-
-
-def stop_when_asked() -> threading.Event:
-    """Set by Ctrl-C or SIGTERM: the batch at hand is finished, and the partitions given back."""
-    stopped = threading.Event()
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wanted, lambda *_: stopped.set())
-    return stopped

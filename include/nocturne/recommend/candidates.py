@@ -119,9 +119,9 @@ def plan_candidate(
     """Name the version that these tracks and what was listened to by the night's end make, note
     it, and write its inputs for Spark into its ModelFolder.
 
-    `origin` is noted with the version and has no part in its name: `run_id`, and the `library`
-    whose versions are compared with each other. Raises BadInput if a track is stored with another
-    feature set.
+    `origin` is noted with the version and has no part in its name: `run_id`, the `library` whose
+    versions are compared with each other, and `audio_dir`, its folder of audio.
+    Raises BadInput if a track is stored with another feature set.
     """
     ensure_collections(database, collection)
     fields = ["content_sha256", "feature_set", "source"]

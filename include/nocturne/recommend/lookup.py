@@ -1,20 +1,20 @@
 """Reading recommendations from the live version."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
-from rapidfuzz import fuzz, process, utils
 
 from nocturne.errors import BadInput
 from nocturne.recommend.for_you import ANYBODY
-from nocturne.store.versions import live_version
+from nocturne.recommend.titles import Titles, Track, find_near
+from nocturne.store.versions import live_version, of_version
 
 Document = dict[str, Any]
-# Below this similarity (0 to 100) a title is another title; above it, a misspelt one.
-CLOSE_ENOUGH = 75
 SHOWN_CANDIDATES = 5
+LOOKUP = 10_000
 
 
 @dataclass(frozen=True)
@@ -123,27 +123,38 @@ class Catalogue:
 
         Raises BadInput with the nearest titles if none is near enough.
         """
-        version = self.live()
-        live_ids = self.database["similar_tracks"].distinct("track_id", {"version": version})
-        fields = ["metadata.title", "metadata.artist_name"]
-        labels = {
-            track["_id"]: label(track["metadata"], with_artist=artist is not None)
-            for track in self.tracks.find({"_id": {"$in": live_ids}}, fields)
-        }
+        matches = self.read_titles(self.live()).match(song, artist, SHOWN_CANDIDATES)
+        if near := find_near(matches):
+            return near[0].track.track_id
+        nearest = "; ".join(
+            f"{match.track.title} by {match.track.artist} ({match.track.track_id})"
+            for match in matches
+        )
         asked = song if artist is None else f"{song} {artist}"
-        found = process.extract(
-            asked, labels, scorer=fuzz.WRatio, processor=utils.default_process,
-            limit=SHOWN_CANDIDATES,
-        )  # fmt: skip
-        if not found or found[0][1] < CLOSE_ENOUGH:
-            nearest = "; ".join(f"{name} ({track_id})" for name, _, track_id in found)
-            raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
-        return str(found[0][2])
+        raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
+
+    def read_titles(self, version: str) -> Titles:
+        """The titles of a version's tracks."""
+        rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
+        ids = [row["track_id"] for row in rows]
+        fields = ["metadata.title", "metadata.artist_name", "metadata.listens"]
+        found = (self.tracks.find({"_id": {"$in": some}}, fields) for some in batched(ids))
+        return Titles(
+            Track(
+                track["_id"],
+                str(track["metadata"]["title"]),
+                str(track["metadata"]["artist_name"]),
+                float(track["metadata"].get("listens") or 0),
+            )
+            for tracks in found
+            for track in tracks
+        )
+
+
+def batched(ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), LOOKUP):
+        yield ids[start : start + LOOKUP]
 
 
 def recommend(item: Document, names: Names) -> Recommendation:
     return Recommendation(item["track_id"], *names[item["track_id"]], item["score"], item["reason"])
-
-
-def label(metadata: Document, *, with_artist: bool) -> str:
-    return f"{metadata['title']} {metadata['artist_name']}" if with_artist else metadata["title"]

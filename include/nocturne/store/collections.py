@@ -84,6 +84,12 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
             [[("version", ASCENDING), ("user_id", ASCENDING)]],
         ),
         Collection("live", {}, [[("at", DESCENDING)]]),
+        Collection(
+            "listeners",
+            {"_id": "string", "deeds": "array", "heard": "array", "skipped": "array",
+             "hidden": "array", "shown": "object"},
+        ),
+        Collection("tokens", {"name": "string", "made_at": "date"}, [[("name", ASCENDING)]]),
     ]  # fmt: skip
 
 

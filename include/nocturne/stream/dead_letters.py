@@ -7,28 +7,27 @@ it, and reads which letters are there. So no crash, replay or second consumer do
 
 import hashlib
 import logging
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Message
 
 from nocturne.errors import NocturneError
 from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
 from nocturne.stream.offsets import measure_topic
-from nocturne.stream.produce import Header, open_producer
+from nocturne.stream.produce import Header
 from nocturne.stream.reading import position_of, read_ranges
 from nocturne.stream.topics import Topic
+from nocturne.stream.transactions import close_producer, open_transactional, transaction
 
 log = logging.getLogger(__name__)
 HEADERS = ("topic", "partition", "offset", "rule", "error", "run_id")
 # What was wrong fits into this much of a header, whatever the message holds.
 ERROR_CHARACTERS = 1000
-TRANSACTION_SECONDS = 30
 Identity = tuple[int, bytes]
 
 
@@ -163,43 +162,6 @@ def describe_poison(name: str, poison: list[Poison]) -> None:
         first.rule,
         first.error[:ERROR_CHARACTERS],
     )
-
-
-def open_transactional(config: KafkaConfig, transactional_id: str) -> Producer:
-    """A producer whose id nobody else has from now on; whatever the last one left is settled."""
-    producer = open_producer(
-        config,
-        {
-            "transactional.id": transactional_id,
-            "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
-            "delivery.timeout.ms": TRANSACTION_SECONDS * 1000,
-            # What other producers compressed well must not become too large on its way here.
-            "compression.type": "zstd",
-            "message.max.bytes": 1_000_000_000,
-        },
-    )
-    producer.init_transactions(TRANSACTION_SECONDS)
-    return producer
-
-
-def close_producer(producer: Producer) -> None:
-    """What it has not committed is ended by whoever takes its id, so it need not say that it
-    could not: after a failure the warning would hide it.
-    """
-    producer.purge()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        producer.close()
-
-
-@contextmanager
-def transaction(producer: Producer) -> Iterator[None]:
-    """All that is produced inside comes to be seen at once, or, after an exception, never: the
-    producer is of no use then, and the next one of its id ends what it has begun.
-    """
-    producer.begin_transaction()
-    yield
-    producer.commit_transaction(TRANSACTION_SECONDS)
 
 
 @dataclass(frozen=True)

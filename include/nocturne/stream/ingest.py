@@ -124,7 +124,7 @@ class Ingest:
         report = IngestReport()
         judged = IngestReport()
 
-        def start_at() -> dict[int, int]:
+        def start_at(_: list[int]) -> dict[int, int]:
             return self.progress.recall(self.measure())
 
         def read() -> None:

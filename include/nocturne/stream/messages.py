@@ -134,3 +134,34 @@ class UserActivity(Record):
             "at": self.at,
             "ms_played": self.ms_played,
         }
+
+
+class RecommendedTrack(BaseModel):
+    """One of the tracks of `Recommendations`; `because` is the track that speaks most for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    track_id: Identifier
+    title: str
+    artist: str
+    score: Finite
+    reason: str
+    because: Identifier | None
+
+
+class Recommendations(BaseModel):
+    """A value of `recommendations`: what a listener is shown from now on.
+
+    Of a listener's lists the one with the highest `seq` is the newest; 0 is a list that nothing the
+    listener did has moved yet, which is never sent. There are fewer than three
+    tracks if there are no more that they may be shown.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_: Literal[1] = Field(alias="schema")
+    user_id: Identifier
+    seq: int = Field(ge=0)
+    version: str
+    at: Moment
+    tracks: list[RecommendedTrack] = Field(max_length=3)

@@ -80,20 +80,20 @@ def sort_batch(messages: list[Message], ranges: Mapping[int, tuple[int, int]]) -
 def read_group(
     consumer: Consumer,
     topic: str,
-    start_at: Callable[[], Mapping[int, int]],
+    start_at: Callable[[list[int]], Mapping[int, int]],
     let_go: Callable[[], None],
     stopped: Event,
 ) -> Iterator[Batch]:
     """Batches of the partitions that the group gives this consumer, until it is stopped.
 
-    `start_at` tells the offset to begin with in every partition; `let_go` is called before
-    partitions go to another consumer. A batch may be empty.
+    `start_at` tells the offsets to begin with in the partitions it is given; `let_go` is called
+    before partitions go to another consumer. A batch may be empty.
     """
     mine: dict[int, tuple[int, int]] = {}
     no_end = 2**63 - 1
 
     def take(consumer: Consumer, parts: list[TopicPartition]) -> None:
-        offsets = start_at() if parts else {}
+        offsets = start_at([part.partition for part in parts]) if parts else {}
         mine.update({part.partition: (offsets[part.partition], no_end) for part in parts})
         begin = [TopicPartition(topic, part, start) for part, (start, _) in mine.items()]
         log.info("%s: reading %s", topic, mine)

@@ -17,16 +17,15 @@ from nocturne.stream.connection import (
     open_admin,
     open_consumer,
 )
-from nocturne.stream.dead_letters import (
-    TRANSACTION_SECONDS,
-    Letter,
-    close_producer,
-    open_transactional,
-    read_letters,
-    transaction,
-)
+from nocturne.stream.dead_letters import Letter, read_letters
 from nocturne.stream.offsets import measure_topic
 from nocturne.stream.topics import Topic
+from nocturne.stream.transactions import (
+    TRANSACTION_SECONDS,
+    close_producer,
+    open_transactional,
+    transaction,
+)
 
 LETTERS_AT_ONCE = 500
 

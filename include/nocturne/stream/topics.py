@@ -58,7 +58,8 @@ class Topic:
 
 TRACKS_FEATURES = Topic("tracks.features", "metadata and audio features of a track, by track id")
 USER_ACTIVITY = Topic("user_activity", "what listeners did with tracks, by listener id")
-TOPICS = (TRACKS_FEATURES, USER_ACTIVITY)
+RECOMMENDATIONS = Topic("recommendations", "the three tracks a listener is shown, by listener id")
+TOPICS = (TRACKS_FEATURES, USER_ACTIVITY, RECOMMENDATIONS)
 
 
 def describe_limits(retention_days: int, largest_bytes: int) -> dict[str, str]:

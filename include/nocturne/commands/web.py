@@ -1,0 +1,80 @@
+"""The web app, the live recommender, simulated listeners."""
+
+from typing import Annotated, Any
+
+import typer
+
+from nocturne.commands.options import Json, open_catalogue, stop_when_asked
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; default: NOCTURNE_WEB_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Default: NOCTURNE_WEB_PORT.")
+    ] = None,
+) -> None:
+    """Run the web app: the pages, and the API under /api/v1."""
+    from nocturne.console import say
+    from nocturne.streaming import find_both_servers
+    from nocturne.web.serving import serve as run
+
+    given = {"web_host": host, "web_port": port}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    run(find_both_servers().model_copy(update=chosen), say)
+
+
+@app.command()
+def live() -> None:
+    """Follow what listeners do, and renew their recommendations; more of it share the work."""
+    from nocturne.console import say
+    from nocturne.streaming import find_both_servers
+    from nocturne.web.serving import recommend_live
+
+    made = recommend_live(find_both_servers(), stop_when_asked(), say)
+    say(f"{made} lists made")
+
+
+@app.command()
+def simulate(
+    listeners: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    rate: Annotated[float, typer.Option(min=0.01, help="Events a second, of all together.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Of tastes and chances.")] = 0,
+) -> None:
+    """Send what simulated listeners do to `user_activity`, until interrupted."""
+    from nocturne.console import say
+    from nocturne.streaming import find_both_servers
+    from nocturne.web.serving import simulate as run
+
+    servers = find_both_servers()
+    say(f"{listeners} listeners, {rate:g} events a second; Ctrl-C sends them home")
+    say(f"{run(servers, listeners, rate, seed, stop_when_asked())} events sent")
+
+
+@app.command()
+def tokens(
+    name: Annotated[str, typer.Argument(help="Make one of this name; without it, list all.")] = "",
+    listener: Annotated[
+        str | None, typer.Option(help="Whom it speaks for; default: for anybody.")
+    ] = None,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tokens for the web app, which are needed where others than this machine can reach it."""
+    from nocturne.console import out, print_json, print_tokens
+    from nocturne.errors import Misuse
+    from nocturne.store.tokens import list_tokens, make_token, revoke_token
+
+    if revoke and not name:
+        raise Misuse("Name the token to revoke.")
+    with open_catalogue() as catalogue:
+        if revoke:
+            revoke_token(catalogue.database, name)
+        elif name:
+            token = make_token(catalogue.database, name, listener)
+            print_json({"name": name, "token": token}) if as_json else out.print(token)
+        else:
+            found: list[dict[str, Any]] = list_tokens(catalogue.database)
+            print_json(found) if as_json else print_tokens(found)

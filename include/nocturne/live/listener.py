@@ -1,0 +1,111 @@
+"""What is remembered of a listener: enough to leave out what they know, and to follow their mood.
+
+Noting a deed again, or deeds in another order, makes the same listener.
+"""
+
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from nocturne.recommend.for_you import SKIPS_TO_LEAVE_OUT
+
+Document = dict[str, Any]
+REMEMBERED_DEEDS = 50
+"""So many of the newest decide what comes next; what was heard before is still left out."""
+
+
+class Deed(NamedTuple):
+    """Something that a listener did with a track; deeds sort by time."""
+
+    at: datetime
+    track_id: str
+    action: str
+    event_id: str
+
+
+@dataclass
+class Listener:
+    """`deeds` are the newest, in their order; `heard` says when each track was last touched,
+    `skipped` the times of its first skips.
+    """
+
+    user_id: str
+    deeds: list[Deed] = field(default_factory=list)
+    heard: dict[str, datetime] = field(default_factory=dict)
+    skipped: dict[str, list[datetime]] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+
+    def note(self, deed: Deed) -> bool:
+        """Remember a deed; did it change anything? One whose event is remembered does not."""
+        if any(known.event_id == deed.event_id for known in self.deeds):
+            return False
+        # Each of them, so no `or`.
+        changed = [self.note_newest(deed), self.note_heard(deed), self.note_unwanted(deed)]
+        return any(changed)
+
+    def note_newest(self, deed: Deed) -> bool:
+        full = len(self.deeds) == REMEMBERED_DEEDS
+        if full and deed < self.deeds[0]:
+            return False
+        insort(self.deeds, deed)
+        del self.deeds[:-REMEMBERED_DEEDS]
+        return True
+
+    def note_heard(self, deed: Deed) -> bool:
+        before = self.heard.get(deed.track_id)
+        if before is not None and before >= deed.at:
+            return False
+        self.heard[deed.track_id] = deed.at
+        return True
+
+    def note_unwanted(self, deed: Deed) -> bool:
+        if deed.action == "hide" and deed.track_id not in self.hidden:
+            self.hidden.add(deed.track_id)
+            return True
+        times = self.skipped.get(deed.track_id, [])
+        if deed.action != "skip" or deed.at in times:
+            return False
+        first = sorted([*times, deed.at])[:SKIPS_TO_LEAVE_OUT]
+        self.skipped[deed.track_id] = first
+        return first != times
+
+    def forget(self, before: datetime) -> None:
+        """Let go of what was heard before; what is hidden or was skipped twice stays so."""
+        self.heard = {track: at for track, at in self.heard.items() if at >= before}
+
+    def find_left_out(self, now: datetime, recent: timedelta) -> set[str]:
+        """The tracks that must not be recommended: as in the nightly lists, those that were heard,
+        liked or skipped lately, that are hidden, or that were skipped twice.
+        """
+        lately = {track for track, at in self.heard.items() if at >= now - recent}
+        twice = {track for track, at in self.skipped.items() if len(at) >= SKIPS_TO_LEAVE_OUT}
+        return lately | twice | self.hidden
+
+
+def listener_of(user_id: str, deeds: Iterable[Deed]) -> Listener:
+    listener = Listener(user_id)
+    for deed in sorted(deeds):
+        listener.note(deed)
+    return listener
+
+
+def to_document(listener: Listener) -> Document:
+    """Ids of tracks stand in arrays: as names of fields MongoDB would not take all of them."""
+    return {
+        "deeds": [deed._asdict() for deed in listener.deeds],
+        "heard": [{"track_id": track, "at": at} for track, at in listener.heard.items()],
+        "skipped": [{"track_id": track, "at": at} for track, at in listener.skipped.items()],
+        "hidden": sorted(listener.hidden),
+    }
+
+
+def from_document(user_id: str, document: Document) -> Listener:
+    return Listener(
+        user_id,
+        [Deed(**deed) for deed in document["deeds"]],
+        {item["track_id"]: item["at"] for item in document["heard"]},
+        {item["track_id"]: item["at"] for item in document["skipped"]},
+        set(document["hidden"]),
+    )

@@ -1,0 +1,121 @@
+"""What is remembered of listeners, in MongoDB: written whole, one writer's change at a time."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import InsertOne, ReplaceOne
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from nocturne.errors import ServiceUnavailable
+from nocturne.live.choice import Chosen
+from nocturne.live.listener import Deed, Listener, from_document, listener_of, to_document
+from nocturne.store import failures
+
+Document = dict[str, Any]
+COLLECTION = "listeners"
+DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a listener is shown: list number `seq` of theirs, 0 if no deed has moved it yet.
+
+    Of two lists of a listener the one with the higher `seq` is newer; of equal ones with another
+    `version`, the one of the live version.
+    """
+
+    user_id: str
+    seq: int
+    version: str
+    at: datetime
+    tracks: list[Chosen]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A listener, and the list made for them last; without one, `seq` is 0."""
+
+    listener: Listener
+    shown: Shown | None
+
+    @property
+    def seq(self) -> int:
+        return self.shown.seq if self.shown else 0
+
+
+class Memory:
+    """The collection `listeners`: a document for each whose list the live recommender has made."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self.listeners = database[COLLECTION]
+        self.listens = database["listens"]
+
+    def recall(self, user_ids: Iterable[str]) -> dict[str, Remembered]:
+        """Everybody asked for; who is not remembered yet, from all their listens."""
+        wanted = set(user_ids)
+        with failures.explaining(self.listeners):
+            documents = list(self.listeners.find({"_id": {"$in": sorted(wanted)}}))
+        found = {document["_id"]: to_remembered(document) for document in documents}
+        return found | self.reconstruct(wanted - found.keys())
+
+    def reconstruct(self, user_ids: set[str]) -> dict[str, Remembered]:
+        deeds: dict[str, list[Deed]] = {user_id: [] for user_id in user_ids}
+        if user_ids:
+            with failures.explaining(self.listens):
+                for event in self.listens.find({"user_id": {"$in": sorted(user_ids)}}):
+                    deed = to_deed(event)
+                    deeds[event["user_id"]].append(deed)
+        return {
+            user_id: Remembered(listener_of(user_id, done), None) for user_id, done in deeds.items()
+        }
+
+    def store(self, changes: list[tuple[Listener, Shown]]) -> None:
+        """Write listeners with their new lists, each in place of the list before.
+
+        Raises ServiceUnavailable if another recommender has written one of them meanwhile: what
+        was read is out of date then, and doing it all again is safe.
+        """
+        if not changes:
+            return
+        writes = [write_of(listener, shown) for listener, shown in changes]
+        try:
+            with failures.explaining(self.listeners):
+                done = self.listeners.bulk_write(writes, ordered=False)
+        except ServiceUnavailable as error:
+            if not is_conflict(error.__cause__):
+                raise
+            written = 0
+        else:
+            written = done.matched_count + done.inserted_count
+        if written < len(changes):
+            raise ServiceUnavailable(
+                f"Another live recommender has written some of {len(changes)} listeners of"
+                f" {self.listeners.full_name} meanwhile."
+            )
+
+
+def to_deed(event: Document) -> Deed:
+    """The deed of a document of `listens`."""
+    return Deed(event["at"], event["track_id"], event["action"], event["_id"])
+
+
+def write_of(listener: Listener, shown: Shown) -> InsertOne[Document] | ReplaceOne[Document]:
+    document = {"_id": listener.user_id, **to_document(listener), "shown": asdict(shown)}
+    if shown.seq == 1:
+        return InsertOne(document)
+    return ReplaceOne({"_id": listener.user_id, "shown.seq": shown.seq - 1}, document)
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    return isinstance(error, BulkWriteError) and all(
+        failed["code"] == DUPLICATE_KEY for failed in error.details["writeErrors"]
+    )
+
+
+def to_remembered(document: Document) -> Remembered:
+    shown = dict(document["shown"])
+    shown["tracks"] = [Chosen(**track) for track in shown["tracks"]]
+    return Remembered(from_document(document["_id"], document), Shown(**shown))

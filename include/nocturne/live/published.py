@@ -1,0 +1,86 @@
+"""The live version's tables, read often: what was read last is kept in memory."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from time import monotonic
+from typing import Any
+
+from pymongo.database import Database
+
+from nocturne.live.choice import Names, Near
+from nocturne.live.kept import Kept
+from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.lookup import Catalogue
+from nocturne.store.versions import of_version
+
+Document = dict[str, Any]
+RowName = tuple[str, str]
+# How long a reader may not notice that another version went live.
+POINTER_SECONDS = 1.0
+# A row of similar tracks takes some 4 KB in memory, names some 300 bytes.
+ROWS_KEPT = 20_000
+NAMES_KEPT = 200_000
+
+
+class Published:
+    """Safe for several threads. Methods raise BadInput before anything was published."""
+
+    def __init__(self, database: Database[Document], tracks: str) -> None:
+        self.database = database
+        self.catalogue = Catalogue(database, tracks)
+        self.pointer: tuple[str, float] | None = None
+        self.rows: Kept[RowName, tuple[Near, ...]] = Kept(ROWS_KEPT, self.read_nearest)
+        self.names: Kept[RowName, Names] = Kept(NAMES_KEPT, self.read_names)
+        self.ids: tuple[str, list[str]] = ("", [])
+
+    def live(self) -> str:
+        """The name of the live version, as it was at most POINTER_SECONDS ago."""
+        pointer = self.pointer
+        if pointer is None or monotonic() - pointer[1] > POINTER_SECONDS:
+            pointer = (self.catalogue.live(), monotonic())
+            self.pointer = pointer
+        return pointer[0]
+
+    def find_listed(self, version: str, user_id: str) -> tuple[Near, ...]:
+        """The night's list for a listener, or the one for anybody."""
+        table = self.database["for_you"]
+        names = [f"{version}/{user_id}", f"{version}/{ANYBODY}"]
+        rows = {row["_id"]: row for row in table.find({"_id": {"$in": names}})}
+        row = rows.get(names[0]) or rows.get(names[1])
+        return to_near(row["items"]) if row else ()
+
+    def find_nearest(self, version: str, track_ids: Iterable[str]) -> dict[str, tuple[Near, ...]]:
+        """The published neighbours of those tracks that the version has."""
+        found = self.rows.find((version, track_id) for track_id in track_ids)
+        return {track_id: near for (_, track_id), near in found.items()}
+
+    def find_names(self, version: str, track_ids: Iterable[str]) -> dict[str, Names]:
+        """Title and artist of each track, as they were when the version was first asked for."""
+        found = self.names.find((version, track_id) for track_id in track_ids)
+        return {track_id: names for (_, track_id), names in found.items()}
+
+    def read_nearest(self, rows: list[RowName]) -> Mapping[RowName, tuple[Near, ...]]:
+        ids = ["/".join(row) for row in rows]
+        found = self.database["similar_tracks"].find({"_id": {"$in": ids}})
+        return {(row["version"], row["track_id"]): to_near(row["similar"]) for row in found}
+
+    def read_names(self, rows: list[RowName]) -> Mapping[RowName, Names]:
+        found = self.catalogue.find_names([track_id for _, track_id in rows])
+        return {(version, track_id): Names(*found[track_id]) for version, track_id in rows}
+
+    def walk(self, version: str, user_id: str) -> Iterator[str]:
+        """Every track of a version, from a place of each listener's own."""
+        if self.ids[0] != version:
+            rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
+            self.ids = (version, [row["track_id"] for row in rows])
+        ids = self.ids[1]
+        digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
+        start = int.from_bytes(digest) % max(len(ids), 1)
+        yield from ids[start:]
+        yield from ids[:start]
+
+
+def to_near(items: list[Document]) -> tuple[Near, ...]:
+    return tuple(
+        Near(item["track_id"], item["score"], item["reason"], item.get("because")) for item in items
+    )

@@ -1,0 +1,186 @@
+"""The live recommender: reads what listeners do, remembers it, and says what they are shown next.
+
+A batch of one partition of `user_activity` becomes one Kafka transaction: its lists and the
+offsets that it has read. Whoever is given a partition takes its transactional id, which ends what
+the last owner had not finished. Listeners are stored before, each change on top of the one that
+was read; so a batch that is done again after a crash changes nothing, and its lists are the same.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict
+from threading import Event
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from pymongo.database import Database
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    wait_random_exponential,
+)
+
+from nocturne.errors import ServiceUnavailable
+from nocturne.live.desk import Desk
+from nocturne.live.memory import Shown, to_deed
+from nocturne.store.collections import ensure_collections
+from nocturne.stream.checking import check_batch
+from nocturne.stream.connection import KafkaConfig, explaining, open_admin, open_consumer
+from nocturne.stream.messages import Recommendations, RecommendedTrack, UserActivity
+from nocturne.stream.offsets import measure_topic
+from nocturne.stream.reading import Batch, position_of, read_group
+from nocturne.stream.topics import RECOMMENDATIONS, USER_ACTIVITY, ensure_topics
+from nocturne.stream.transactions import (
+    TRANSACTION_SECONDS,
+    close_producer,
+    open_transactional,
+    transaction,
+)
+
+log = logging.getLogger(__name__)
+Document = dict[str, Any]
+LONGEST_PAUSE_SECONDS = 5
+"""Between attempts while a server is away: somebody waits for the page."""
+
+
+class LiveRecommender:
+    """Follows `user_activity`; instances of one database share its partitions.
+
+    Within a partition, and so for a listener, everything happens in order.
+    """
+
+    def __init__(self, config: KafkaConfig, database: Database[Document], desk: Desk) -> None:
+        self.config = config
+        self.database = database
+        self.desk = desk
+        self.group = f"nocturne-live-{database.name}"
+        self.writers: dict[int, Producer] = {}
+        self.made = 0
+
+    def follow(self, stopped: Event) -> int:
+        """Until stopped; how many lists were made. A server that is away is waited for.
+
+        Raises BadInput if a login is refused, or nothing was published yet.
+        """
+        self.desk.published.live()
+        ensure_collections(self.database)
+        ensure_topics(self.config, (USER_ACTIVITY, RECOMMENDATIONS))
+
+        def say(state: RetryCallState) -> None:
+            failure = state.outcome and state.outcome.exception()
+            log.warning("%s Trying again in %.1f s.", failure, state.upcoming_sleep)
+
+        Retrying(
+            retry=retry_if_exception_type(ServiceUnavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+            stop=lambda _: stopped.is_set(),
+            sleep=sleep_using_event(stopped),
+            before_sleep=say,
+            reraise=True,
+        )(self.read, stopped)
+        return self.made
+
+    def read(self, stopped: Event) -> None:
+        topic = USER_ACTIVITY.name
+        with explaining(self.config, f"following {topic}"):
+            consumer = open_consumer(self.config, self.group)
+            try:
+                start_at = self.take_over(consumer)
+                for batch in read_group(consumer, topic, start_at, self.let_go, stopped):
+                    self.handle(consumer, batch)
+            finally:
+                self.let_go()
+                consumer.close()
+
+    def take_over(self, consumer: Consumer) -> Callable[[list[int]], dict[int, int]]:
+        """How reading begins: as the partitions' writer, where the last one has stopped."""
+
+        def start_at(partitions: list[int]) -> dict[int, int]:
+            for partition in partitions:
+                name = f"{self.group}/{partition}"
+                self.writers[partition] = open_transactional(self.config, name)
+            extent = measure_topic(open_admin(self.config), USER_ACTIVITY.name)
+            asked = [TopicPartition(USER_ACTIVITY.name, part) for part in partitions]
+            committed = consumer.committed(asked, timeout=TRANSACTION_SECONDS)
+            known = {part.partition: part.offset for part in committed if part.offset >= 0}
+            return {
+                part: choose_start(part, known.get(part), extent.first[part], extent.end[part])
+                for part in partitions
+            }
+
+        return start_at
+
+    def let_go(self) -> None:
+        while self.writers:
+            close_producer(self.writers.popitem()[1])
+
+    def handle(self, consumer: Consumer, batch: Batch) -> None:
+        """Every partition's part of a batch, one after the other."""
+        checked = check_batch(USER_ACTIVITY, UserActivity, batch)
+        for poison in checked.poison:
+            # It is load_listens that sets it aside.
+            log.warning("%s breaks a rule, %s: %s", USER_ACTIVITY.name, poison.rule, poison.error)
+        parts: dict[int, list[Document]] = defaultdict(list)
+        for event in checked.documents:
+            parts[event["source"]["partition"]].append(event)
+        for partition in {position_of(message)[0] for message in batch.messages}:
+            lists = self.renew_lists(parts[partition])
+            next_one = TopicPartition(USER_ACTIVITY.name, partition, batch.offsets[partition])
+            self.send(consumer, self.writers[partition], next_one, lists)
+
+    def renew_lists(self, events: list[Document]) -> list[Shown]:
+        """The lists of everybody who did something, newly made and stored where that is new."""
+        by_listener: dict[str, list[Document]] = defaultdict(list)
+        for event in events:
+            by_listener[event["user_id"]].append(event)
+        shown: list[Shown] = []
+        changes = []
+        for user_id, remembered in self.desk.memory.recall(by_listener).items():
+            listener = remembered.listener
+            deeds = sorted(map(to_deed, by_listener[user_id]))
+            if sum(map(listener.note, deeds)):
+                changes.append((listener, self.desk.renew(listener, remembered.seq + 1)))
+            elif remembered.shown:
+                shown.append(remembered.shown)
+        self.desk.memory.store(changes)
+        return shown + [made for _, made in changes]
+
+    def send(
+        self, consumer: Consumer, writer: Producer, read: TopicPartition, lists: list[Shown]
+    ) -> None:
+        with transaction(writer):
+            for shown in lists:
+                value = to_message(shown).model_dump_json(by_alias=True).encode()
+                writer.produce(RECOMMENDATIONS.name, value, shown.user_id.encode())
+            group = consumer.consumer_group_metadata()
+            writer.send_offsets_to_transaction([read], group, TRANSACTION_SECONDS)
+        self.made += len(lists)
+
+
+def choose_start(partition: int, committed: int | None, first: int, end: int) -> int:
+    """Where the group goes on; at the first record that is there if it has read nothing yet."""
+    if committed is None:
+        return first
+    if first <= committed <= end:
+        return committed
+    log.warning(
+        "%s[%d] was read up to %d, but holds %d to %d: retention has removed what was not read, or"
+        " the topic was made anew. Going on with the first that is there; what was loaded into"
+        " MongoDB is not lost.", USER_ACTIVITY.name, partition, committed, first, end,
+    )  # fmt: skip
+    return first
+
+
+def to_message(shown: Shown) -> Recommendations:
+    tracks = [RecommendedTrack(**asdict(track)) for track in shown.tracks]
+    return Recommendations(
+        schema=1,
+        user_id=shown.user_id,
+        seq=shown.seq,
+        version=shown.version,
+        at=shown.at,
+        tracks=tracks,
+    )

@@ -1,0 +1,1 @@
+"""The web app: pages for listeners, the API, and what both stand on."""

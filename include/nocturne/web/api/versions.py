@@ -1,0 +1,31 @@
+"""What is and was live."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from nocturne.web import history
+from nocturne.web.context import TheSite
+from nocturne.web.models import Map, VersionDetail, Versions
+from nocturne.web.problems import responses
+
+router = APIRouter(tags=["versions"])
+VersionName = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[\w.+-]+$")]
+
+
+@router.get("/versions", responses=responses(429, 503))
+def list_versions(site: TheSite) -> Versions:
+    """All versions, the newest data first, and which was live when."""
+    return history.list_versions(site)
+
+
+@router.get("/versions/{version}", responses=responses(404, 422, 429, 503))
+def read_version(site: TheSite, version: VersionName) -> VersionDetail:
+    """A version with the verdicts of its gates, its clusterings by k and its ranking."""
+    return history.read_version(site, version)
+
+
+@router.get("/versions/{version}/map", responses=responses(404, 422, 429, 503))
+def read_map(site: TheSite, version: VersionName) -> Map:
+    """Some of its tracks by their first two principal components, with their clusters."""
+    return history.read_map(site, version)

@@ -1,0 +1,62 @@
+"""How handlers reach the site."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from threading import Lock
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import Depends, Path, Request
+
+from nocturne.web.access import Access
+from nocturne.web.problems import Problem
+from nocturne.web.site import Site
+
+OpenSite = Callable[[], AbstractContextManager[Site]]
+LONGEST_ID = 200
+
+
+class Entrance:
+    """The site, opened when it is first needed: an app within another has no start of its own."""
+
+    def __init__(self, open_site: OpenSite) -> None:
+        self.open_site = open_site
+        self.site: Site | None = None
+        self.exits = ExitStack()
+        self.lock = Lock()
+
+    def enter(self) -> Site:
+        """Raises what opening raises; the next call tries again."""
+        with self.lock:
+            if self.site is None:
+                self.site = self.exits.enter_context(self.open_site())
+            return self.site
+
+    def close(self) -> None:
+        with self.lock:
+            self.site = None
+            self.exits.close()
+
+
+async def find_site(request: Request) -> Site:
+    entrance: Entrance = request.app.state.entrance
+    if entrance.site is not None:
+        return entrance.site
+    return await run_sync(entrance.enter)
+
+
+async def find_access(request: Request) -> Access:
+    access: Access = request.app.state.make_access(await find_site(request))
+    return access
+
+
+def check_id(value: str) -> str:
+    if "\0" in value or "/" in value:
+        raise Problem(422, "An id holds neither a slash nor a null character.")
+    return value
+
+
+TheSite = Annotated[Site, Depends(find_site)]
+TheAccess = Annotated[Access, Depends(find_access)]
+ListenerId = Annotated[str, Path(min_length=1, max_length=LONGEST_ID, description="a listener")]
+TrackId = Annotated[str, Path(min_length=1, max_length=LONGEST_ID, description="a track")]

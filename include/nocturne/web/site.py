@@ -1,0 +1,86 @@
+"""What the web app stands on: the database, the published tables, Kafka."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock, Thread
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from nocturne.errors import NocturneError
+from nocturne.live.desk import Desk
+from nocturne.live.memory import Memory
+from nocturne.live.published import Published
+from nocturne.live.simulation import Simulator
+from nocturne.recommend.titles import Titles
+from nocturne.settings import Settings
+from nocturne.store.collections import connect, ensure_collections
+from nocturne.stream.activity import ActivitySender
+from nocturne.stream.connection import KafkaConfig
+from nocturne.web.hub import Hub
+
+log = logging.getLogger(__name__)
+Document = dict[str, Any]
+
+
+class LiveTitles:
+    """The titles of the live version; while those of a new one are read, the last ones serve."""
+
+    def __init__(self, published: Published) -> None:
+        self.published = published
+        self.lock = Lock()
+        self.read_for: str | None = None
+        self.titles: Titles | None = None
+
+    def get(self) -> Titles:
+        version = self.published.live()
+        with self.lock:
+            if self.titles is None:
+                self.titles = self.published.catalogue.read_titles(version)
+                self.read_for = version
+            elif self.read_for != version:
+                self.read_for = version
+                Thread(target=self.renew, args=(version,), daemon=True).start()
+            return self.titles
+
+    def renew(self, version: str) -> None:
+        try:
+            self.titles = self.published.catalogue.read_titles(version)
+        except (NocturneError, PyMongoError) as error:
+            log.warning("The titles of %s cannot be read: %s", version, error)
+            self.read_for = None
+
+
+@dataclass(frozen=True)
+class Site:
+    settings: Settings
+    database: Database[Document]
+    published: Published
+    desk: Desk
+    titles: LiveTitles
+    sender: ActivitySender
+    simulator: Simulator
+    hub: Hub
+
+
+@contextmanager
+def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
+    """Raises ServiceUnavailable or BadInput if a server does not answer or refuses the login."""
+    with connect(settings) as client, ActivitySender(config) as sender:
+        database = client[settings.mongo_database]
+        ensure_collections(database, settings.tracks_collection)
+        published = Published(database, settings.tracks_collection)
+        desk = Desk(published, Memory(database), timedelta(days=settings.recent_days))
+        hub = Hub(config, desk)
+        simulator = Simulator(desk, sender)
+        try:
+            yield Site(
+                settings, database, published, desk, LiveTitles(published), sender, simulator, hub
+            )
+        finally:
+            simulator.stop()
+            hub.stop()
