@@ -212,7 +212,7 @@ def test_a_song_that_is_not_there_is_bad_input_with_the_nearest(catalogue):
         ) as caught:
             catalogue.find_track(song, artist)
         assert song in str(caught.value)
-    with pytest.raises(BadInput, match=r"The nearest: .*Electric Ave \(3\)"):
+    with pytest.raises(BadInput, match=r"The nearest: .*Electric Ave by AWOL \(3\)"):
         catalogue.find_track("electrocuted giraffe", None)
 
 

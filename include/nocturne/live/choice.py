@@ -62,7 +62,8 @@ def choose_tracks(
     A track of the night's list (`listed`, the best first) counts from 1 downwards, evenly. To
     that come the published neighbours (`nearest`, the nearest first) of what the listener has
     done (`deeds`, the newest last): they count so too, times the deed's weight. Of one artist
-    there is one track, unless the list would be short. `names` knows every track of `listed`, `deeds` and `nearest`.
+    there is one track, unless the list would be short. `names` knows every track of `listed`,
+    `deeds` and `nearest`.
     """
     voices = collect_voices(listed, deeds, nearest, names)
     scores = {

@@ -90,7 +90,8 @@ class LiveRecommender:
             try:
                 start_at = self.take_over(consumer)
                 for batch in read_group(consumer, topic, start_at, self.let_go, stopped):
-                    self.handle(consumer, batch)
+                    if batch.messages:
+                        self.handle(consumer, batch)
             finally:
                 self.let_go()
                 consumer.close()
@@ -174,9 +175,9 @@ def choose_start(partition: int, committed: int | None, first: int, end: int) ->
     return first
 
 
-def to_message(shown: Shown) -> Recommendations:
+def to_message(shown: Shown, contract: type[Recommendations] = Recommendations) -> Recommendations:
     tracks = [RecommendedTrack(**asdict(track)) for track in shown.tracks]
-    return Recommendations(
+    return contract(
         schema=1,
         user_id=shown.user_id,
         seq=shown.seq,

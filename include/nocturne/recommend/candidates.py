@@ -27,6 +27,7 @@ from nocturne.store.versions import (
     REFUSED,
     describe_table,
     live_version,
+    note_run,
     note_version,
     of_version,
     open_candidate,
@@ -147,6 +148,7 @@ def plan_candidate(
         "source_offsets": last_offsets(tracks),
     }
     open_candidate(database, version, candidate)
+    note_run(database, version, origin["run_id"])
     write_inputs(ModelFolder(models_dir / version), [track["_id"] for track in tracks], dealings)
     return version
 

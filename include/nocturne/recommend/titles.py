@@ -59,30 +59,39 @@ class Titles:
             self.database.execute("INSERT INTO trigrams(trigrams) VALUES ('rebuild')")
 
     def complete(self, typed: str, count: int) -> list[Track]:
-        """Tracks that have a word for each word typed, the last of which may be unfinished, the
-        most famous first; if there are none, those nearest in spelling.
+        """Tracks that have a word that begins like each word typed, the most famous first; if
+        there are none, those near in spelling.
         """
         words = utils.default_process(typed[:LONGEST_QUERY]).split()
         if not words:
             return []
-        quoted = " ".join(f'"{word}"' for word in words)
-        found = self.ask("words", f"{quoted} *", "fame DESC, track_id", count)
-        return found or [match.track for match in self.match(typed, None, count)]
+        begun = " ".join(f'"{word}" *' for word in words)
+        found = self.ask("words", begun, "fame DESC, track_id", count)
+        return found or [match.track for match in find_near(self.match(typed, None, count))]
 
     def match(self, title: str, artist: str | None, count: int) -> list[Match]:
-        """The tracks nearest in spelling, the nearest first, whatever their distance."""
+        """The tracks nearest in spelling, the nearest first, whatever their distance; if no three
+        letters in a row are theirs, famous ones.
+        """
         asked = utils.default_process(" ".join([title, artist or ""])[:LONGEST_QUERY]).strip()
         parts = list(dict.fromkeys(asked[at : at + 3] for at in range(len(asked) - 2)))
         query = " OR ".join(f'"{part}"' for part in parts)
         order = "rank, fame DESC, track_id"
-        found = self.ask("trigrams", query, order, CONSIDERED) if parts else self.some(asked)
+        found = self.ask("trigrams", query, order, CONSIDERED) if parts else self.begin(asked)
+        found = found or self.ask_for_famous()
         matches = [Match(track, compare(asked, track, artist is not None)) for track in found]
         matches.sort(key=lambda one: (-one.similarity, -one.track.fame, one.track.track_id))
         return matches[:count]
 
-    def some(self, asked: str) -> list[Track]:
+    def begin(self, asked: str) -> list[Track]:
         """For titles that are too short for three letters in a row."""
         return self.ask("words", f'"{asked}" *', "fame DESC, track_id", CONSIDERED) if asked else []
+
+    def ask_for_famous(self) -> list[Track]:
+        with self.lock:
+            statement = "SELECT * FROM tracks ORDER BY fame DESC, track_id LIMIT ?"
+            rows = self.database.execute(statement, (CONSIDERED,)).fetchall()
+        return [Track(*row) for row in rows]
 
     def ask(self, table: str, query: str, order: str, count: int) -> list[Track]:
         statement = (

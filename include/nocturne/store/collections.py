@@ -6,12 +6,16 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from nocturne.settings import Settings
 
 Document = dict[str, Any]
 FEATURES_PER_TRACK = 518
 NAMESPACE_EXISTS = 48
+# BackgroundOperationInProgressForNamespace, ConflictingOperationInProgress
+BEING_BUILT = {12587, 117}
+LONGEST_BUILD_SECONDS = 120
 Keys = list[tuple[str, int]]
 
 
@@ -107,6 +111,17 @@ def describe_source(*before: str) -> Document:
     return {"bsonType": "object", "required": list(types), "properties": properties}
 
 
+def is_being_built(error: BaseException) -> bool:
+    """Does somebody else make the same index at this moment?"""
+    return isinstance(error, OperationFailure) and error.code in BEING_BUILT
+
+
+@retry(
+    retry=retry_if_exception(is_being_built),
+    stop=stop_after_delay(LONGEST_BUILD_SECONDS),
+    wait=wait_fixed(0.1),
+    reraise=True,
+)
 def ensure_collections(database: Database[Document], tracks: str = "tracks") -> None:
     """Create what is missing and bring validators and indexes to this declaration."""
     for collection in declare_collections(tracks):
@@ -121,12 +136,14 @@ def ensure_collections(database: Database[Document], tracks: str = "tracks") -> 
             database[collection.name].create_index(keys)
 
 
-def connect(settings: Settings) -> MongoClient[Document]:
-    """A client whose writes are acknowledged by a majority; times are UTC."""
+def connect(settings: Settings, patience_seconds: float = 20) -> MongoClient[Document]:
+    """A client whose writes are acknowledged by a majority; times are UTC. A server that is away
+    is waited for so long.
+    """
     return MongoClient(
         settings.mongo_uri,
         w="majority",
         tz_aware=True,
-        serverSelectionTimeoutMS=20_000,
+        serverSelectionTimeoutMS=round(patience_seconds * 1000),
         appname="nocturne",
     )

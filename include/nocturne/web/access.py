@@ -46,7 +46,7 @@ class TokenAccess:
     def __init__(self, database: Database[Document], host: str) -> None:
         self.database = database
         self.open_to_loopback = is_loopback(host)
-        self.known: TTLCache[str, Holder | None] = TTLCache(HOLDERS_KNOWN, KNOWN_SECONDS)
+        self.known: TTLCache[str, tuple[Holder | None]] = TTLCache(HOLDERS_KNOWN, KNOWN_SECONDS)
 
     async def require_listener(self, request: Request, user_id: str) -> None:
         if self.is_trusted(request):
@@ -70,9 +70,11 @@ class TokenAccess:
         token = find_token(request)
         if token is None:
             raise unauthorized("A token is needed: `./nocturne tokens NAME` makes one.")
-        if token not in self.known:
-            self.known[token] = await run_sync(find_holder, self.database, token)
-        holder = self.known[token]
+        known = self.known.get(token)
+        if known is None:
+            known = (await run_sync(find_holder, self.database, token),)
+            self.known[token] = known
+        (holder,) = known
         if holder is None:
             raise unauthorized("This token is not valid, or not any more.")
         return holder

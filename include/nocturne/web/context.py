@@ -13,15 +13,18 @@ from nocturne.web.problems import Problem
 from nocturne.web.site import Site
 
 OpenSite = Callable[[], AbstractContextManager[Site]]
+MakeAccess = Callable[[Site], Access]
 LONGEST_ID = 200
 
 
 class Entrance:
     """The site, opened when it is first needed: an app within another has no start of its own."""
 
-    def __init__(self, open_site: OpenSite) -> None:
+    def __init__(self, open_site: OpenSite, make_access: MakeAccess) -> None:
         self.open_site = open_site
+        self.make_access = make_access
         self.site: Site | None = None
+        self.access: Access | None = None
         self.exits = ExitStack()
         self.lock = Lock()
 
@@ -30,6 +33,7 @@ class Entrance:
         with self.lock:
             if self.site is None:
                 self.site = self.exits.enter_context(self.open_site())
+                self.access = self.make_access(self.site)
             return self.site
 
     def close(self) -> None:
@@ -46,7 +50,8 @@ async def find_site(request: Request) -> Site:
 
 
 async def find_access(request: Request) -> Access:
-    access: Access = request.app.state.make_access(await find_site(request))
+    await find_site(request)
+    access: Access = request.app.state.entrance.access
     return access
 
 

@@ -5,12 +5,19 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from nocturne.stream.messages import UserActivity
+from nocturne.stream.messages import Recommendations, RecommendedTrack, UserActivity
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 MOST_EVENTS = 1_000
 MOST_SONGS = 50
 MOST_LISTED = 100
+MOST_RECOMMENDED = 50
+
+
+class Listing(Recommendations):
+    """As many tracks as were asked for, unless there are fewer that may be shown."""
+
+    tracks: list[RecommendedTrack] = Field(max_length=MOST_RECOMMENDED)
 
 
 class TrackSummary(BaseModel):

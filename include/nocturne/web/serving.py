@@ -64,7 +64,7 @@ def open_socket(settings: Settings) -> socket.socket:
         owner = describe_owner(settings.web_port)
         raise BadInput(
             f"The web app cannot listen on {settings.web_host}:{settings.web_port}:"
-            f" {error.strerror} ({owner} has it). Give another one with --port or NOCTURNE_WEB_PORT."
+            f" {error.strerror} ({owner} has it). Give another port: --port or NOCTURNE_WEB_PORT."
         ) from error
     return listening
 

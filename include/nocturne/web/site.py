@@ -25,6 +25,8 @@ from nocturne.web.hub import Hub
 
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
+# Somebody waits for the page.
+PATIENCE_SECONDS = 3
 
 
 class LiveTitles:
@@ -70,7 +72,7 @@ class Site:
 @contextmanager
 def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
     """Raises ServiceUnavailable or BadInput if a server does not answer or refuses the login."""
-    with connect(settings) as client, ActivitySender(config) as sender:
+    with connect(settings, PATIENCE_SECONDS) as client, ActivitySender(config) as sender:
         database = client[settings.mongo_database]
         ensure_collections(database, settings.tracks_collection)
         published = Published(database, settings.tracks_collection)

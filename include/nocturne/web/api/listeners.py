@@ -9,19 +9,17 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from nocturne.live.desk import SHOWN
 from nocturne.live.recommender import to_message
-from nocturne.stream.messages import Recommendations
 from nocturne.web.context import ListenerId, TheAccess, TheSite, check_id
-from nocturne.web.models import Accepted, Events
+from nocturne.web.models import MOST_RECOMMENDED, Accepted, Events, Listing
 from nocturne.web.problems import responses
 
-MOST_RECOMMENDED = 50
 JSON = "application/json"
 router = APIRouter(tags=["listeners"])
 
 
 @router.get(
     "/listeners/{user_id}/recommendations",
-    response_model=Recommendations,
+    response_model=Listing,
     responses=responses(401, 403, 404, 422, 429, 503),
 )
 async def read_recommendations(
@@ -36,7 +34,7 @@ async def read_recommendations(
     site.hub.start()
     if n != SHOWN:
         shown = await run_sync(site.desk.list_more, user_id, n)
-        return Response(to_message(shown).model_dump_json(by_alias=True), media_type=JSON)
+        return Response(to_message(shown, Listing).model_dump_json(by_alias=True), media_type=JSON)
     body = site.hub.peek(user_id) or (await site.hub.look_up(user_id)).body
     return Response(body, media_type=JSON)
 
@@ -63,7 +61,9 @@ async def stream_recommendations(
     return EventSourceResponse(tell(), ping=15)
 
 
-@router.post("/events", status_code=202, responses=responses(401, 403, 413, 415, 422, 429, 503))
+@router.post(
+    "/events", status_code=202, responses=responses(400, 401, 403, 413, 415, 422, 429, 503)
+)
 async def send_events(
     request: Request, site: TheSite, access: TheAccess, events: Events
 ) -> Accepted:

@@ -16,7 +16,7 @@ async def read_simulation(site: TheSite) -> Simulation:
     return describe(site.simulator)
 
 
-@router.put("/simulation", responses=responses(401, 403, 404, 413, 415, 422, 429, 503))
+@router.put("/simulation", responses=responses(400, 401, 403, 404, 413, 415, 422, 429, 503))
 async def set_simulation(
     request: Request, site: TheSite, access: TheAccess, order: SimulationOrder
 ) -> Simulation:

@@ -60,7 +60,7 @@ def read_audio(site: TheSite, track_id: TrackId) -> FileResponse:
     return FileResponse(library.find_audio(site, check_id(track_id)))
 
 
-@router.post("/recommend_songs", responses=responses(404, 413, 415, 422, 429, 503))
+@router.post("/recommend_songs", responses=responses(400, 404, 413, 415, 422, 429, 503))
 def recommend_songs(site: TheSite, songs: Songs, n: Count = 10) -> SongRecommendations:
     """Tracks like some songs, which may be misspelt; where it is unclear which track is meant,
     the candidates.

@@ -1,0 +1,88 @@
+"""A published library of any size for benches: its tables are drawn, not computed."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import numpy as np
+from pymongo.database import Database
+
+from nocturne.bench.catalogue_records import (
+    GROUPS,
+    SEED,
+    Size,
+    fill_library,
+    find_group,
+    name_track,
+    write_all,
+)
+from nocturne.recommend.for_you import ANYBODY
+from nocturne.store.versions import POINTER, PUBLISHED
+
+Document = dict[str, Any]
+DAY = date(2026, 11, 19)
+VERSION = f"{DAY}.benchbench00"
+ROW_LENGTH = 20
+
+
+def publish_library(database: Database[Document], size: Size) -> None:
+    """Tracks and listens as `fill_library` makes them, and a live version of them: the neighbours
+    of a track are of its group, a listener's list is of two groups.
+    """
+    fill_library(database, "tracks", size, DAY)
+    write_all(database["similar_tracks"], make_similar(size))
+    write_all(database["for_you"], make_lists(size))
+    model = {
+        "_id": VERSION, "data_date": str(DAY), "run_id": "bench", "state": PUBLISHED, "inputs": {},
+    }  # fmt: skip
+    database["models"].insert_one(model)
+    entry = {"version": VERSION, "data_date": str(DAY), "seq": 1}
+    database["live"].insert_one({"_id": POINTER, **entry})
+
+
+def make_similar(size: Size) -> Iterator[Document]:
+    rng = np.random.default_rng([SEED, 10])
+    members = [np.arange(group, size.tracks, GROUPS) for group in range(GROUPS)]
+    for number in range(size.tracks):
+        group = int(find_group(np.array([number]))[0])
+        near = rng.choice(members[group], ROW_LENGTH + 1)
+        own = name_track(number)
+        yield {
+            "_id": f"{VERSION}/{own}",
+            "version": VERSION,
+            "track_id": own,
+            "cluster": group,
+            "similar": make_items(near[near != number], group),
+        }
+
+
+def make_lists(size: Size) -> Iterator[Document]:
+    rng = np.random.default_rng([SEED, 11])
+    for user_id in (ANYBODY, *map(name_listener, range(size.listeners))):
+        chosen = rng.integers(size.tracks, size=ROW_LENGTH + 1)
+        yield {
+            "_id": f"{VERSION}/{user_id}",
+            "version": VERSION,
+            "user_id": user_id,
+            "basis": "taste",
+            "items": make_items(chosen, 0),
+        }
+
+
+def make_items(numbers: Any, cluster: int) -> list[Document]:
+    """Different tracks, at most ROW_LENGTH."""
+    different = list(dict.fromkeys(int(number) for number in numbers))[:ROW_LENGTH]
+    return [
+        {
+            "track_id": name_track(number),
+            "score": 1 - place / 100,
+            "cluster": cluster,
+            "because": None,
+            "reason": "close in timbre",
+        }
+        for place, number in enumerate(different)
+    ]
+
+
+def name_listener(number: int) -> str:
+    return f"listener-{number:06}"
