@@ -40,6 +40,7 @@ COPY docker docker
 RUN python docker/fetch_jars.py
 
 COPY dags dags
+COPY plugins plugins
 COPY spark_jobs spark_jobs
 
 USER nocturne

@@ -39,6 +39,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
 from nocturne.nights import NIGHTLY_CRON
 from nocturne_airflow import assets
 from nocturne_airflow.approval import ApproveCandidate
+from nocturne_airflow.links import link_to_version
 from nocturne_airflow.night import find_night
 from nocturne_airflow.policies import MONGO_POOL, default_arguments
 from nocturne_airflow.spark import SparkJob, take_from
@@ -145,3 +146,4 @@ with DAG(
     chain(landed, extract_features, publish_features(), load_tracks(), planned)
     chain(landed, load_listens(), planned, [train_clusters, train_taste], built)
     chain(built, check_candidate(), approve_candidate, publish_version())
+    link_to_version(planned)

@@ -131,6 +131,12 @@ def test_nobody_uses_the_api_without_a_login(airflow, method, path):
     assert answer.json()["title"] == "Unauthorized"
 
 
+def test_a_page_says_where_to_log_in(airflow, stack):
+    page = airflow.get("/models").text
+    wanted = stack.airflow_url.replace(":", "%3A").replace("/", "%2F")
+    assert f'href="/api/v2/auth/login?next={wanted}%2Fnocturne%2Fmodels"' in page
+
+
 def test_fastapi_describes_the_app_nowhere_else(airflow):
     for path in ("/openapi.json", "/docs", "/redoc"):
         assert airflow.get(path).status_code == 404

@@ -92,7 +92,7 @@ def test_whatever_is_called_a_secret_is_one():
 
 def test_every_port_is_published_on_this_host_only():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 4
+    assert len(ports) == 5
     assert all(port.startswith("127.0.0.1:") for port in ports), ports
 
 
@@ -108,7 +108,7 @@ def test_every_image_is_pinned_to_a_version():
 def test_every_variable_is_in_the_example_and_used():
     used = {name for name, _ in VARIABLE.findall(COMPOSE)}
     used |= {name for name, value in find_settings().items() if value is None}
-    assert used == set(read_example()) - {"WEB_PORT"}
+    assert used == set(read_example())
 
 
 def test_every_setting_reaches_the_containers():

@@ -63,6 +63,9 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "approve": "True",
         "approve_hours": "1.5",
         "versions_kept": "3",
+        "web_host": "0.0.0.0",
+        "web_port": "5050",
+        "web_requests": "60",
     }
     fields = Settings.model_fields
     assert all(field.description for field in fields.values())

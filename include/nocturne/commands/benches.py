@@ -11,7 +11,10 @@ app = typer.Typer()
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="ingest, faults, neighbours, retrain, kills, serving or freshness.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="ingest, faults, neighbours, retrain, kills, serving or freshness."),
+    ],
     records: Annotated[
         int | None, typer.Option(min=1, help="How many; default: the bench's own.")
     ] = None,

@@ -45,6 +45,11 @@ def note_version(database: Database[Document], version: str, fields: Document) -
     database["models"].update_one({"_id": version}, {"$set": fields})
 
 
+def note_run(database: Database[Document], version: str, run_id: str) -> None:
+    """A run has come to this version, whichever run made it first."""
+    database["models"].update_one({"_id": version}, {"$addToSet": {"runs": run_id}})
+
+
 def note_approval(
     database: Database[Document], version: str, approved: bool, user: str | None
 ) -> None:

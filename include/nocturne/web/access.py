@@ -1,6 +1,7 @@
 """Who may read and write: tokens, where anybody but this machine can reach the app."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -90,6 +91,7 @@ def find_token(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
 
 
+@lru_cache(maxsize=100)
 def is_loopback(host: str) -> bool:
     """Of an address; a name other than localhost may lead anywhere."""
     try:
@@ -98,17 +100,29 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def require_own_page(request: Request) -> None:
+def require_own_page(method: str, origin: str, host: str) -> None:
     """Refuse what another site's page sends with this browser's cookies, or from this machine."""
-    if request.method in SAFE_METHODS:
-        return
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if method not in SAFE_METHODS and not is_same(origin, host):
         raise Problem(403, f"A page of {origin} may not act here.")
 
 
-def require_known_host(request: Request) -> None:
+def is_same(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
+
+
+def require_known_host(host: str) -> None:
     """On loopback, names that lead here by another's doing (DNS rebinding) are refused."""
-    name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if not is_loopback(name):
-        raise Problem(421, f"This server is reached as localhost, not as {name!r}.")
+    if not is_local(host):
+        raise Problem(421, f"This server is reached as localhost, not as {host!r}.")
+
+
+@lru_cache(maxsize=100)
+def is_local(host: str) -> bool:
+    """Of a Host header."""
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False

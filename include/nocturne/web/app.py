@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 
 from nocturne.settings import Settings
@@ -18,6 +18,15 @@ from nocturne.web.problems import handle_problems
 
 API = "/api/v1"
 STATIC = Path(__file__).parent / "static"
+
+
+class Fresh(StaticFiles):
+    """Files that browsers ask about each time: modules of two releases must not meet."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 def create_app(
@@ -56,7 +65,7 @@ def create_app(
     app.include_router(health.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.include_router(reports.router, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", Fresh(directory=STATIC), name="static")
     handle_problems(app)
     app.add_middleware(
         Gate,

@@ -1,5 +1,7 @@
 """What Prometheus is told."""
 
+from functools import lru_cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
@@ -14,3 +16,16 @@ SECONDS = Histogram(
 PAGES = Gauge("nocturne_open_streams", "Open streams of recommendations", registry=REGISTRY)
 EVENTS = Counter("nocturne_events", "Events taken from clients", registry=REGISTRY)
 LIMITED = Counter("nocturne_limited", "Requests refused by the rate limit", registry=REGISTRY)
+
+# Looking a label up takes longer than counting; there are only so many routes and answers.
+find_counter = lru_cache(maxsize=2_000)(REQUESTS.labels)
+find_timer = lru_cache(maxsize=500)(SECONDS.labels)
+
+
+def count_request(route: str, method: str, status: int) -> None:
+    find_counter(route, method, status).inc()
+
+
+def time_request(route: str, seconds: float) -> None:
+    """Until the answer began."""
+    find_timer(route).observe(seconds)

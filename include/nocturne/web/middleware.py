@@ -3,40 +3,39 @@
 import time
 from http import HTTPStatus
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nocturne.web.access import require_known_host, require_own_page
-from nocturne.web.metrics import LIMITED, REQUESTS, SECONDS
+from nocturne.web.metrics import LIMITED, count_request, time_request
 from nocturne.web.problems import Problem, answer_problem
+from nocturne.web.rates import RateLimit
 
 LIMITED_PATHS = "/api/"
 LARGEST_BODY_BYTES = 1_000_000
-SECURITY = {
+POLICY = b"content-security-policy"
+OUR_POLICY = (
     # Plotly sets styles on its elements.
-    "Content-Security-Policy": (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
-        " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
+    b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
+    b" object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 NO_ROUTE = "none"
 TOO_LARGE = f"A request holds at most {LARGEST_BODY_BYTES:,} bytes."
 
 
+Headers = list[tuple[bytes, bytes]]
+
+
 class Gate:
-    """Refuses what must not get in, and counts everything."""
+    """Refuses what must not get in, and counts everything. Every request pays for what is done
+    here, so it is done on the plain headers.
+    """
 
     def __init__(self, app: ASGIApp, requests_per_minute: int, only_loopback: bool) -> None:
         self.app = app
-        self.limit = RateLimitItemPerMinute(requests_per_minute)
-        self.limiter = FixedWindowRateLimiter(MemoryStorage())
+        self.rate_limit = RateLimit(requests_per_minute)
         self.only_loopback = only_loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,55 +43,66 @@ class Gate:
             await self.app(scope, receive, send)
             return
         begun = time.perf_counter()
-        headers = dict(SECURITY)
+        added = SAFE
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(headers)
-                SECONDS.labels(name_route(scope)).observe(time.perf_counter() - begun)
+                message["headers"] = add_headers(list(message["headers"]), added)
+                time_request(name_route(scope), time.perf_counter() - begun)
             await send(message)
 
-        request = Request(scope)
         try:
-            self.require_allowed(request)
-            headers |= self.require_few(request)
+            self.require_allowed(scope)
+            if is_limited(scope):
+                added = SAFE + self.require_few(scope)
             await self.app(scope, limit_body(receive), answer)
         except Problem as problem:
-            await answer_problem(request, problem)(scope, receive, answer)
+            await answer_problem(Request(scope), problem)(scope, receive, answer)
         finally:
-            REQUESTS.labels(name_route(scope), scope["method"], status).inc()
+            count_request(name_route(scope), scope["method"], status)
 
-    def require_allowed(self, request: Request) -> None:
+    def require_allowed(self, scope: Scope) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
         if self.only_loopback:
-            require_known_host(request)
-        require_own_page(request)
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > LARGEST_BODY_BYTES:
+            require_known_host(host)
+        if b"origin" in headers:
+            require_own_page(scope["method"], headers[b"origin"].decode("latin-1"), host)
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
 
-    def require_few(self, request: Request) -> dict[str, str]:
+    def require_few(self, scope: Scope) -> Headers:
         """Count a request to the API; the headers that tell its client what is left."""
-        path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        if not path.startswith(LIMITED_PATHS):
-            return {}
-        client = request.client.host if request.client else ""
-        taken = self.limiter.hit(self.limit, client)
-        ends, left = self.limiter.get_window_stats(self.limit, client)
-        seconds = str(max(1, round(ends - time.time())))
-        headers = {
-            "X-RateLimit-Limit": str(self.limit.amount),
-            "X-RateLimit-Remaining": str(left),
-            "X-RateLimit-Reset": seconds,
-        }
-        if not taken:
+        client = scope.get("client")
+        left = self.rate_limit.take(client[0] if client else "")
+        headers = [
+            (b"x-ratelimit-limit", b"%d" % self.rate_limit.requests),
+            (b"x-ratelimit-remaining", b"%d" % max(left.requests, 0)),
+            (b"x-ratelimit-reset", b"%d" % left.seconds),
+        ]
+        if left.requests < 0:
             LIMITED.inc()
-            detail = f"More than {self.limit.amount} requests in a minute; wait {seconds} s."
-            limited = {**headers, "Retry-After": seconds}
-            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, limited)
+            most = self.rate_limit.requests
+            detail = f"More than {most} requests in a minute; wait {left.seconds} s."
+            told = {name.decode(): value.decode() for name, value in headers}
+            told["Retry-After"] = str(left.seconds)
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, told)
         return headers
+
+
+def is_limited(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")).startswith(LIMITED_PATHS)
+
+
+def add_headers(answer: Headers, added: Headers) -> Headers:
+    """An answer that has a policy of its own keeps it."""
+    has_policy = any(name == POLICY for name, _ in answer)
+    return answer + added if has_policy else [*answer, *added, (POLICY, OUR_POLICY)]
 
 
 def name_route(scope: Scope) -> str:

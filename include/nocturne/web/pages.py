@@ -1,15 +1,244 @@
 """The pages."""
 
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
 from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pymongo.errors import PyMongoError
+from starlette.exceptions import HTTPException
 
-router = APIRouter()
-templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
+from nocturne.errors import BadInput, NocturneError
+from nocturne.models.figures import mark
+from nocturne.models.report import MEANINGS, format_figure, format_interval, format_verdict
+from nocturne.store.tokens import find_holder
+from nocturne.stream.messages import Recommendations
+from nocturne.web import features, guests, history, library, training
+from nocturne.web.access import COOKIE, Access
+from nocturne.web.api.versions import VersionName
+from nocturne.web.context import TheAccess, TheSite, TrackId, check_id
+from nocturne.web.models import Dot, Map
+from nocturne.web.problems import Problem, judge
+from nocturne.web.site import Site
+
+log = logging.getLogger(__name__)
+NEIGHBOURS = 12
+FOUND = 30
+TOKEN_SECONDS = 30 * 24 * 3600
+STATIC = Path(__file__).parent / "static"
+HEADLINES = {
+    401: "A token, please",
+    403: "Not yours to see",
+    404: "Nothing here",
+    422: "That cannot be read",
+    503: "One moment",
+}
+MINUTE = "%Y-%m-%d %H:%M"
 
 
-@router.get("/", response_class=HTMLResponse)
-def show_home(request: Request) -> HTMLResponse:
-    return templates.TemplateResponse(request, "home.html", {})
+def choose_hue(track_id: str) -> int:
+    """The colour of a track's cover, as static/events.js chooses it."""
+    return sum((place + 7) * ord(sign) for place, sign in enumerate(track_id)) * 47 % 360
+
+
+environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+environment.filters |= {
+    "figure": format_figure,
+    "interval": format_interval,
+    "verdict": format_verdict,
+    "minute": lambda moment: moment.strftime(MINUTE),
+    "hue": choose_hue,
+    "cluster_mark": mark,
+}
+environment.globals["MEANINGS"] = MEANINGS
+templates = Jinja2Templates(env=environment)
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_or_explain(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                return explain(request, Problem(422, "Something in the address is not right."))
+            except (Problem, HTTPException, NocturneError, PyMongoError) as error:
+                return explain(request, error)
+
+        return handle_or_explain
+
+
+router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
+
+
+def render(request: Request, template: str, status: int = 200, **context: Any) -> Response:
+    """The page; every address in it begins with `base`, where the app may be mounted."""
+    base: str = request.scope.get("root_path", "").rstrip("/")
+
+    def asset(name: str) -> str:
+        return f"{base}/static/{name}?v={fingerprint(name)}"
+
+    path = request.scope["path"].removeprefix(base)
+    here = "/" + path.strip("/").partition("/")[0]
+    shared = {"base": base, "asset": asset, "here": here, "status": status}
+    return templates.TemplateResponse(request, template, shared | context, status)
+
+
+@cache
+def fingerprint(name: str) -> str:
+    """So that browsers that keep a file fetch it anew when it has changed."""
+    return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def explain(request: Request, error: Exception) -> Response:
+    status, detail, headers = judge(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+    headline = HEADLINES.get(status, HTTPStatus(status).phrase)
+    page = render(request, "error.html", status, headline=headline, detail=detail)
+    page.headers.update(headers or {})
+    return page
+
+
+@router.get("/")
+async def show_home(request: Request, site: TheSite, access: TheAccess) -> Response:
+    listener = guests.find_listener(request)
+    try:
+        await access.require_listener(request, listener)
+    except Problem as problem:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            return RedirectResponse(f"{request.scope.get('root_path', '')}/token", 303)
+        raise
+    site.hub.start()
+    body = site.hub.peek(listener) or (await site.hub.look_up(listener)).body
+    page = render(
+        request,
+        "home.html",
+        listener=listener,
+        shown=Recommendations.model_validate_json(body),
+        offered=await offer_listeners(request, site, access),
+        with_simulation=getattr(request.app.state, "with_simulation", True),
+    )
+    guests.remember(request, page, listener)
+    return page
+
+
+async def offer_listeners(request: Request, site: Site, access: Access) -> list[str]:
+    """Nobody's name is shown to a listener of a token's own."""
+    try:
+        await access.require_operator(request)
+    except Problem:
+        return []
+    return await run_sync(guests.offer_listeners, site)
+
+
+@router.get("/tracks/{track_id}")
+def show_track(request: Request, site: TheSite, track_id: TrackId) -> Response:
+    listener = guests.find_listener(request)
+    track = library.describe_track(site, check_id(track_id))
+    found = library.find_similar(site, track_id, NEIGHBOURS)
+    page = render(
+        request,
+        "track.html",
+        listener=listener,
+        track=track,
+        similar=found.similar,
+        plots=features.plot_features(track.features),
+        figures=features.list_figures(track.features),
+    )
+    guests.remember(request, page, listener)
+    return page
+
+
+@router.get("/search")
+def show_found(
+    request: Request, site: TheSite, q: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    found = site.titles.get().complete(q, FOUND) if q.strip() else []
+    return render(request, "search.html", asked=q, found=found)
+
+
+@router.get("/explore")
+def show_map(request: Request, site: TheSite) -> Response:
+    try:
+        drawn, missing = history.read_map(site, site.published.live()), ""
+    except BadInput as error:
+        drawn, missing = None, str(error)
+    clusters = group_dots(drawn) if drawn else []
+    return render(request, "explore.html", map=drawn, missing=missing, clusters=clusters)
+
+
+def group_dots(drawn: Map) -> list[tuple[int | None, list[Dot]]]:
+    """By cluster; tracks that have none come last."""
+    groups: dict[int | None, list[Dot]] = defaultdict(list)
+    for dot in drawn.dots:
+        groups[dot.cluster].append(dot)
+    return sorted(groups.items(), key=lambda group: (group[0] is None, group[0]))
+
+
+@router.get("/models")
+def show_models(request: Request, site: TheSite) -> Response:
+    versions = history.list_versions(site)
+    if not versions.versions:
+        raise Problem(404, "No model has been trained yet: the nightly run makes the first one.")
+    return show_version(request, site, versions.live or versions.versions[0].version)
+
+
+@router.get("/models/{version}")
+def show_version(request: Request, site: TheSite, version: VersionName) -> Response:
+    versions = history.list_versions(site)
+    chosen = history.read_version(site, version)
+    return render(
+        request,
+        "models.html",
+        versions=versions.versions,
+        reigns=training.measure_reigns(versions.history),
+        chosen=chosen,
+        **training.describe_version(chosen),
+    )
+
+
+@router.get("/token")
+def ask_token(request: Request) -> Response:
+    return render(request, "token.html", wrong=False)
+
+
+@router.post("/token")
+def keep_token(
+    request: Request, site: TheSite, token: Annotated[str, Form(max_length=200)]
+) -> Response:
+    """In a cookie that scripts cannot read."""
+    holder = find_holder(site.database, token.strip())
+    if holder is None:
+        return render(request, "token.html", HTTPStatus.UNAUTHORIZED, wrong=True)
+    base: str = request.scope.get("root_path", "")
+    page = RedirectResponse(f"{base}/", HTTPStatus.SEE_OTHER)
+    page.set_cookie(
+        COOKIE,
+        token.strip(),
+        max_age=TOKEN_SECONDS,
+        path=base or "/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    if holder.user_id is not None:
+        guests.remember(request, page, holder.user_id)
+    return page

@@ -25,6 +25,7 @@ from nocturne.web.app import create_app
 from nocturne.web.site import open_site
 
 Say = Callable[[str], None]
+BACKLOG = 2048
 # Streams never end by themselves.
 LAST_WORDS_SECONDS = 2
 
@@ -59,6 +60,8 @@ def open_socket(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.web_host, settings.web_port))
+        # Who connects from now on waits until the app is there.
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         owner = describe_owner(settings.web_port)

@@ -9,7 +9,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from nocturne.live.desk import SHOWN
 from nocturne.live.recommender import to_message
-from nocturne.web.context import ListenerId, TheAccess, TheSite, check_id
+from nocturne.web.context import ListenerId, TheAccess, TheSite, check_id, find_access, find_site
 from nocturne.web.models import MOST_RECOMMENDED, Accepted, Events, Listing
 from nocturne.web.problems import responses
 
@@ -24,12 +24,12 @@ router = APIRouter(tags=["listeners"])
 )
 async def read_recommendations(
     request: Request,
-    site: TheSite,
-    access: TheAccess,
     user_id: ListenerId,
     n: Annotated[int, Query(ge=1, le=MOST_RECOMMENDED, description="how many")] = SHOWN,
 ) -> Response:
     """What the listener is shown now; for one who is not known, what anybody is."""
+    # Not as dependencies: looking for those takes FastAPI as long as all the rest.
+    site, access = await find_site(request), await find_access(request)
     await access.require_listener(request, check_id(user_id))
     site.hub.start()
     if n != SHOWN:
