@@ -122,6 +122,17 @@ def test_a_night_is_published(first_run: Run, stack: Settings) -> None:
     assert all(verdict["rule"] in page for verdict in model["verdicts"])
 
 
+def test_tasks_link_to_their_version(first_run: Run, api: AirflowApi, stack: Settings) -> None:
+    with connect_catalogue(stack) as catalogue:
+        version = catalogue.live()
+        model = catalogue.database["models"].find_one({"_id": version})
+    assert Path(model["audio_dir"]).is_dir()
+    task = f"dags/{NIGHTLY}/dagRuns/{first_run.run_id}/taskInstances/check_candidate"
+    links = api.call("GET", f"{task}/links")["extra_links"]
+    assert links["Version"].endswith(f"/models/{version}")
+    assert links["Report"].endswith(f"/reports/{version}.html")
+
+
 def test_every_listener_has_a_list_that_suits(first_run: Run, stack: Settings) -> None:
     """Of tracks that were not heard lately; most of the planted favourite genres."""
     tastes = planted_tastes(stack.sample_dir)
