@@ -79,9 +79,9 @@ def build_app() -> "FastAPI":
     from fastapi import Depends
 
     from nocturne.settings import load_settings
-    from nocturne.web import runs
     from nocturne.web.access import OpenAccess
     from nocturne.web.app import create_app
+    from nocturne.web.pages import runs
     from nocturne.web.site import open_site
     from nocturne_airflow.services import kafka_config, task_settings
 
@@ -90,9 +90,8 @@ def build_app() -> "FastAPI":
         lambda site: OpenAccess(),
         load_settings(),
         dependencies=[Depends(make_admission())],
-        any_host=True,
+        hosted=True,
     )
-    app.state.with_simulation = False
     app.add_exception_handler(NotLoggedIn, ask_for_login)  # type: ignore[arg-type]
     app.include_router(runs.router, include_in_schema=False)
     describe_behind_login(app)
@@ -131,7 +130,7 @@ def make_admission() -> Callable[..., Any]:
 
 def ask_for_login(request: "Request", refusal: NotLoggedIn) -> "Response":
     """A page says where to log in, and leads back; the API answers as it does."""
-    from nocturne.web.pages import PageRoute, render
+    from nocturne.web.pages.rendering import PageRoute, render
     from nocturne.web.problems import describe_problem
 
     if not isinstance(request.scope["route"], PageRoute):

@@ -8,7 +8,7 @@ from running_site import serving
 
 from nocturne.store.collections import connect
 from nocturne.store.tokens import make_token
-from nocturne.web.pages import choose_hue
+from nocturne.web.pages.rendering import choose_hue
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 PLOTS = {"chroma_cqt", "mfcc", "spectral_contrast", "tonnetz"}

@@ -34,7 +34,7 @@ def document(stack):
     with connect(stack) as client:
         database = client["test_fuzzed"]
         publish_library(database, listeners=["anna"])
-        app = make_app(stack, kafka, database, lambda _: OpenAccess(), any_host=True)
+        app = make_app(stack, kafka, database, lambda _: OpenAccess(), hosted=True)
         found = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
         yield found.exclude(path_regex="/stream$")
         app.state.entrance.close()

@@ -184,13 +184,13 @@ def test_an_unfinished_transaction_is_never_seen(kafka, library, topic, monkeypa
     recommender = make_recommender(kafka, library)
     produce = LiveRecommender.send
 
-    def die_inside(self, consumer, writer, read, lists):
+    def die_inside(self, consumer, read, lists):
         if died or not any(shown.user_id == anna for shown in lists):
-            return produce(self, consumer, writer, read, lists)
+            return produce(self, consumer, read, lists)
         died.append(True)
-        writer.begin_transaction()
-        writer.produce("recommendations", b"{}", anna.encode())
-        writer.flush(10)
+        self.writer.begin_transaction()
+        self.writer.produce("recommendations", b"{}", anna.encode())
+        self.writer.flush(10)
         raise ServiceUnavailable("a test's")
 
     monkeypatch.setattr(LiveRecommender, "send", die_inside)
@@ -219,7 +219,7 @@ def test_instances_share_the_listeners(kafka, library, topic):
     users = [make_user() for _ in range(30)]
     first, second = (make_recommender(kafka, library) for _ in range(2))
     with following(first), following(second):
-        wait_until(lambda: first.writers and second.writers)
+        wait_until(lambda: first.writer and second.writer)
         for turn in range(3):
             send_events(kafka, *(make_event(user_id, TRACKS[turn]) for user_id in users))
         wait_until(lambda: len(last_of(topic.read(*users), 3)) == len(users))

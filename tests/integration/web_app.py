@@ -12,7 +12,7 @@ HERE = ("127.0.0.1", 50000)
 ELSEWHERE = ("192.0.2.7", 50000)
 
 
-def make_app(stack, kafka, database, make_access=None, any_host=False, **changes):
+def make_app(stack, kafka, database, make_access=None, hosted=False, **changes):
     settings = stack.model_copy(
         update={"mongo_database": database.name, "web_requests": 100_000} | changes
     )
@@ -20,7 +20,7 @@ def make_app(stack, kafka, database, make_access=None, any_host=False, **changes
         lambda: open_site(settings, {"bootstrap.servers": kafka["bootstrap.servers"]}),
         make_access or (lambda site: TokenAccess(site.database, settings.web_host)),
         settings,
-        any_host=any_host,
+        hosted=hosted,
     )
 
 

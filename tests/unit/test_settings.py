@@ -63,7 +63,7 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "approve": "True",
         "approve_hours": "1.5",
         "versions_kept": "3",
-        "web_host": "0.0.0.0",
+        "web_host": "192.0.2.1",
         "web_port": "5050",
         "web_requests": "60",
     }

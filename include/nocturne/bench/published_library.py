@@ -16,6 +16,7 @@ from nocturne.bench.catalogue_records import (
     name_track,
     write_all,
 )
+from nocturne.nights import night_of
 from nocturne.recommend.for_you import ANYBODY
 from nocturne.store.versions import POINTER, PUBLISHED
 
@@ -34,6 +35,7 @@ def publish_library(database: Database[Document], size: Size) -> None:
     write_all(database["for_you"], make_lists(size))
     model = {
         "_id": VERSION, "data_date": str(DAY), "run_id": "bench", "state": PUBLISHED, "inputs": {},
+        "as_of": night_of(DAY).end,
     }  # fmt: skip
     database["models"].insert_one(model)
     entry = {"version": VERSION, "data_date": str(DAY), "seq": 1}

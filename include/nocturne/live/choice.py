@@ -42,66 +42,59 @@ class Chosen:
 
 
 class Voice(NamedTuple):
-    """What speaks for a track, or against it."""
+    """What speaks for a track, or against it; `because` and `action` are a deed's, the night's list
+    has no action.
+    """
 
     weight: float
     reason: str
-    because: str | None
+    because: str
+    action: str
 
 
-def choose_tracks(
+class Ranked(NamedTuple):
+    """A track that may be shown; `voice` is the one that speaks most for it."""
+
+    track_id: str
+    score: float
+    voice: Voice
+
+
+def rank_tracks(
     listed: Sequence[Near],
     deeds: Sequence[Deed],
     nearest: Mapping[str, Sequence[Near]],
     left_out: set[str],
-    names: Mapping[str, Names],
-    count: int,
-) -> list[Chosen]:
-    """`count` tracks that are not left out, or fewer; the best first, ties by track id.
+) -> list[Ranked]:
+    """Every track that is not left out, the best first, ties by track id.
 
     A track of the night's list (`listed`, the best first) counts from 1 downwards, evenly. To
     that come the published neighbours (`nearest`, the nearest first) of what the listener has
-    done (`deeds`, the newest last): they count so too, times the deed's weight. Of one artist
-    there is one track, unless the list would be short. `names` knows every track of `listed`,
-    `deeds` and `nearest`.
+    done since (`deeds`, the newest last): they count so too, times the deed's weight.
     """
-    voices = collect_voices(listed, deeds, nearest, names)
-    scores = {
-        track_id: round(sum(voice.weight for voice in said), SCORE_DECIMALS)
-        for track_id, said in voices.items()
+    ranked = [
+        Ranked(track_id, round(sum(voice.weight for voice in said), SCORE_DECIMALS), max(said))
+        for track_id, said in collect_voices(listed, deeds, nearest).items()
         if track_id not in left_out
-    }
-    ranked = sorted(scores, key=lambda track_id: (-scores[track_id], track_id))
-    chosen = spread_artists(ranked, names, count)
-    causes = {track_id: max(voices[track_id]) for track_id in chosen}
-    return [
-        Chosen(
-            track_id, *names[track_id], scores[track_id], causes[track_id].reason,
-            causes[track_id].because,
-        )
-        for track_id in chosen
-    ]  # fmt: skip
+    ]
+    return sorted(ranked, key=lambda one: (-one.score, one.track_id))
 
 
 def collect_voices(
-    listed: Sequence[Near],
-    deeds: Sequence[Deed],
-    nearest: Mapping[str, Sequence[Near]],
-    names: Mapping[str, Names],
+    listed: Sequence[Near], deeds: Sequence[Deed], nearest: Mapping[str, Sequence[Near]]
 ) -> dict[str, list[Voice]]:
     voices: dict[str, list[Voice]] = defaultdict(list)
-    for near, share in rank(listed):
-        voices[near.track_id].append(Voice(share, near.reason, near.because))
+    for near, share in rank_near(listed):
+        voices[near.track_id].append(Voice(share, near.reason, near.because or "", ""))
     for age, deed in enumerate(reversed(deeds)):
         weight = WEIGHTS[deed.action] * DECAY**age
-        spoken = f"{SPOKEN.get(deed.action, 'despite')} {names[deed.track_id].title}"
-        for near, share in rank(nearest.get(deed.track_id, ())):
-            voice = Voice(weight * share, f"{spoken}: {near.reason}", deed.track_id)
+        for near, share in rank_near(nearest.get(deed.track_id, ())):
+            voice = Voice(weight * share, near.reason, deed.track_id, deed.action)
             voices[near.track_id].append(voice)
     return voices
 
 
-def rank(found: Sequence[Near]) -> Iterator[tuple[Near, float]]:
+def rank_near(found: Sequence[Near]) -> Iterator[tuple[Near, float]]:
     """Each with its share: 1 for the first, evenly less for the others. Cosines would not do:
     how large they are depends on the space.
     """
@@ -109,15 +102,23 @@ def rank(found: Sequence[Near]) -> Iterator[tuple[Near, float]]:
         yield near, 1 - place / len(found)
 
 
-def spread_artists(ranked: Sequence[str], names: Mapping[str, Names], count: int) -> list[str]:
+def spread_artists(
+    ranked: Sequence[Ranked], names: Mapping[str, Names], count: int
+) -> list[Ranked]:
     """The first of each artist, then, if they are too few, the others, all in their order."""
     seen: set[str] = set()
-    first = []
-    for track_id in ranked:
-        if names[track_id].artist not in seen:
-            seen.add(names[track_id].artist)
-            first.append(track_id)
-            if len(first) == count:
-                return first
-    more = [track_id for track_id in ranked if track_id not in set(first)]
-    return first + more[: count - len(first)]
+    first: list[Ranked] = []
+    more: list[Ranked] = []
+    for one in ranked:
+        artist = names[one.track_id].artist
+        (more if artist in seen else first).append(one)
+        seen.add(artist)
+    return (first + more)[:count]
+
+
+def word_reason(voice: Voice, names: Mapping[str, Names]) -> str:
+    """`names` knows the track that the voice speaks of."""
+    if not voice.action:
+        return voice.reason
+    spoken = SPOKEN.get(voice.action, "despite")
+    return f"{spoken} {names[voice.because].title}: {voice.reason}"

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
-from nocturne.live.choice import Chosen, choose_tracks
+from nocturne.live.choice import Chosen, Ranked, rank_tracks, spread_artists, word_reason
 from nocturne.live.listener import Listener
 from nocturne.live.memory import Memory, Shown
 from nocturne.live.published import Published
 from nocturne.recommend.for_you import ANYBODY
 
 SHOWN = 3
+LOOK_AHEAD = 4
 UNHEARD = "you have not heard it lately"
 
 
@@ -46,15 +47,40 @@ class Desk:
     def choose(self, listener: Listener, version: str, now: datetime, count: int) -> list[Chosen]:
         """`count` tracks, or all that may be shown if they are fewer."""
         listed = self.published.find_listed(version, listener.user_id)
-        done = [deed.track_id for deed in listener.deeds]
-        nearest = self.published.find_nearest(version, done)
-        near = chain(listed, *nearest.values())
-        named = chain((item.track_id for item in near), done)
-        names = self.published.find_names(version, named)
+        # What was done before is in the night's list already.
+        since = self.published.find_as_of(version)
+        deeds = [deed for deed in listener.deeds if deed.at >= since]
+        nearest = self.published.find_nearest(version, (deed.track_id for deed in deeds))
         left_out = listener.find_left_out(now, self.recent)
-        chosen = choose_tracks(listed, listener.deeds, nearest, left_out, names, count)
+        ranked = rank_tracks(listed, deeds, nearest, left_out)
+        chosen = self.name(version, self.spread(version, ranked, count))
         left_out.update(one.track_id for one in chosen)
         return chosen + list(self.fill_up(listener, version, left_out, count - len(chosen)))
+
+    def spread(self, version: str, ranked: list[Ranked], count: int) -> list[Ranked]:
+        """One track of an artist, as long as there are others; names are looked up for no more
+        tracks than that takes.
+        """
+        looked_at = LOOK_AHEAD * count
+        while True:
+            some = ranked[:looked_at]
+            names = self.published.find_names(version, (one.track_id for one in some))
+            artists = {names[one.track_id].artist for one in some}
+            if len(artists) >= count or looked_at >= len(ranked):
+                return spread_artists(some, names, count)
+            looked_at *= LOOK_AHEAD
+
+    def name(self, version: str, chosen: list[Ranked]) -> list[Chosen]:
+        causes = (one.voice.because for one in chosen if one.voice.because)
+        wanted = chain((one.track_id for one in chosen), causes)
+        names = self.published.find_names(version, wanted)
+        return [
+            Chosen(
+                one.track_id, *names[one.track_id], one.score, word_reason(one.voice, names),
+                one.voice.because or None,
+            )
+            for one in chosen
+        ]  # fmt: skip
 
     def fill_up(
         self, listener: Listener, version: str, left_out: set[str], count: int

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from nocturne.recommend.for_you import SKIPS_TO_LEAVE_OUT
 
 Document = dict[str, Any]
-REMEMBERED_DEEDS = 50
+REMEMBERED_DEEDS = 20
 """So many of the newest decide what comes next; what was heard before is still left out."""
 
 

@@ -17,6 +17,7 @@ from nocturne.store import failures
 Document = dict[str, Any]
 COLLECTION = "listeners"
 DUPLICATE_KEY = 11000
+DEED = ["user_id", "track_id", "action", "at"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Memory:
         deeds: dict[str, list[Deed]] = {user_id: [] for user_id in user_ids}
         if user_ids:
             with failures.explaining(self.listens):
-                for event in self.listens.find({"user_id": {"$in": sorted(user_ids)}}):
+                for event in self.listens.find({"user_id": {"$in": sorted(user_ids)}}, DEED):
                     deed = to_deed(event)
                     deeds[event["user_id"]].append(deed)
         return {

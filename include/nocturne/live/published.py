@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -20,6 +21,9 @@ POINTER_SECONDS = 1.0
 # A row of similar tracks takes some 4 KB in memory, names some 300 bytes.
 ROWS_KEPT = 20_000
 NAMES_KEPT = 200_000
+LISTS_KEPT = 10_000
+VERSIONS_KEPT = 100
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Published:
@@ -31,6 +35,8 @@ class Published:
         self.pointer: tuple[str, float] | None = None
         self.rows: Kept[RowName, tuple[Near, ...]] = Kept(ROWS_KEPT, self.read_nearest)
         self.names: Kept[RowName, Names] = Kept(NAMES_KEPT, self.read_names)
+        self.lists: Kept[RowName, tuple[Near, ...]] = Kept(LISTS_KEPT, self.read_listed)
+        self.moments: Kept[str, datetime] = Kept(VERSIONS_KEPT, self.read_moments)
         self.ids: tuple[str, list[str]] = ("", [])
 
     def live(self) -> str:
@@ -41,13 +47,14 @@ class Published:
             self.pointer = pointer
         return pointer[0]
 
+    def find_as_of(self, version: str) -> datetime:
+        """What happened before is in the version."""
+        return self.moments.find([version])[version]
+
     def find_listed(self, version: str, user_id: str) -> tuple[Near, ...]:
         """The night's list for a listener, or the one for anybody."""
-        table = self.database["for_you"]
-        names = [f"{version}/{user_id}", f"{version}/{ANYBODY}"]
-        rows = {row["_id"]: row for row in table.find({"_id": {"$in": names}})}
-        row = rows.get(names[0]) or rows.get(names[1])
-        return to_near(row["items"]) if row else ()
+        found = self.lists.find([(version, user_id), (version, ANYBODY)])
+        return found.get((version, user_id)) or found.get((version, ANYBODY), ())
 
     def find_nearest(self, version: str, track_ids: Iterable[str]) -> dict[str, tuple[Near, ...]]:
         """The published neighbours of those tracks that the version has."""
@@ -63,6 +70,17 @@ class Published:
         ids = ["/".join(row) for row in rows]
         found = self.database["similar_tracks"].find({"_id": {"$in": ids}})
         return {(row["version"], row["track_id"]): to_near(row["similar"]) for row in found}
+
+    def read_moments(self, versions: list[str]) -> Mapping[str, datetime]:
+        """A version that does not say its moment is of no night: nothing was before it."""
+        found = self.database["models"].find({"_id": {"$in": versions}}, ["as_of"])
+        known = {model["_id"]: model.get("as_of", BEGINNING) for model in found}
+        return {version: known.get(version, BEGINNING) for version in versions}
+
+    def read_listed(self, rows: list[RowName]) -> Mapping[RowName, tuple[Near, ...]]:
+        ids = ["/".join(row) for row in rows]
+        found = self.database["for_you"].find({"_id": {"$in": ids}})
+        return {(row["version"], row["user_id"]): to_near(row["items"]) for row in found}
 
     def read_names(self, rows: list[RowName]) -> Mapping[RowName, Names]:
         found = self.catalogue.find_names([track_id for _, track_id in rows])

@@ -1,8 +1,8 @@
 """The live recommender: reads what listeners do, remembers it, and says what they are shown next.
 
-A batch of one partition of `user_activity` becomes one Kafka transaction: its lists and the
-offsets that it has read. Whoever is given a partition takes its transactional id, which ends what
-the last owner had not finished. Listeners are stored before, each change on top of the one that
+A batch of `user_activity` becomes one Kafka transaction: its lists and the offsets that it has
+read. Whoever is given a partition takes its transactional id, which ends what the last owner had
+not finished. Listeners are stored before, each change on top of the one that
 was read; so a batch that is done again after a crash changes nothing, and its lists are the same.
 """
 
@@ -31,7 +31,7 @@ from nocturne.stream.checking import check_batch
 from nocturne.stream.connection import KafkaConfig, explaining, open_admin, open_consumer
 from nocturne.stream.messages import Recommendations, RecommendedTrack, UserActivity
 from nocturne.stream.offsets import measure_topic
-from nocturne.stream.reading import Batch, position_of, read_group
+from nocturne.stream.reading import Batch, read_group
 from nocturne.stream.topics import RECOMMENDATIONS, USER_ACTIVITY, ensure_topics
 from nocturne.stream.transactions import (
     TRANSACTION_SECONDS,
@@ -57,7 +57,7 @@ class LiveRecommender:
         self.database = database
         self.desk = desk
         self.group = f"nocturne-live-{database.name}"
-        self.writers: dict[int, Producer] = {}
+        self.writer: Producer | None = None
         self.made = 0
 
     def follow(self, stopped: Event) -> int:
@@ -100,9 +100,7 @@ class LiveRecommender:
         """How reading begins: as the partitions' writer, where the last one has stopped."""
 
         def start_at(partitions: list[int]) -> dict[int, int]:
-            for partition in partitions:
-                name = f"{self.group}/{partition}"
-                self.writers[partition] = open_transactional(self.config, name)
+            self.take_ids(partitions)
             extent = measure_topic(open_admin(self.config), USER_ACTIVITY.name)
             asked = [TopicPartition(USER_ACTIVITY.name, part) for part in partitions]
             committed = consumer.committed(asked, timeout=TRANSACTION_SECONDS)
@@ -114,23 +112,31 @@ class LiveRecommender:
 
         return start_at
 
+    def take_ids(self, partitions: list[int]) -> None:
+        """The last owner of a partition wrote under the id of one of theirs, we do under our first:
+        a transaction for each partition would be as many pauses in a batch.
+        """
+        self.let_go()
+        for partition in sorted(partitions):
+            writer = open_transactional(self.config, f"{self.group}/{partition}")
+            if self.writer is None:
+                self.writer = writer
+            else:
+                close_producer(writer)
+
     def let_go(self) -> None:
-        while self.writers:
-            close_producer(self.writers.popitem()[1])
+        if self.writer is not None:
+            close_producer(self.writer)
+            self.writer = None
 
     def handle(self, consumer: Consumer, batch: Batch) -> None:
-        """Every partition's part of a batch, one after the other."""
         checked = check_batch(USER_ACTIVITY, UserActivity, batch)
         for poison in checked.poison:
             # It is load_listens that sets it aside.
             log.warning("%s breaks a rule, %s: %s", USER_ACTIVITY.name, poison.rule, poison.error)
-        parts: dict[int, list[Document]] = defaultdict(list)
-        for event in checked.documents:
-            parts[event["source"]["partition"]].append(event)
-        for partition in {position_of(message)[0] for message in batch.messages}:
-            lists = self.renew_lists(parts[partition])
-            next_one = TopicPartition(USER_ACTIVITY.name, partition, batch.offsets[partition])
-            self.send(consumer, self.writers[partition], next_one, lists)
+        lists = self.renew_lists(checked.documents)
+        read = [TopicPartition(USER_ACTIVITY.name, *place) for place in batch.offsets.items()]
+        self.send(consumer, read, lists)
 
     def renew_lists(self, events: list[Document]) -> list[Shown]:
         """The lists of everybody who did something, newly made and stored where that is new."""
@@ -149,15 +155,15 @@ class LiveRecommender:
         self.desk.memory.store(changes)
         return shown + [made for _, made in changes]
 
-    def send(
-        self, consumer: Consumer, writer: Producer, read: TopicPartition, lists: list[Shown]
-    ) -> None:
-        with transaction(writer):
+    def send(self, consumer: Consumer, read: list[TopicPartition], lists: list[Shown]) -> None:
+        if self.writer is None:
+            raise ServiceUnavailable("The partitions have gone to another live recommender.")
+        with transaction(self.writer) as writer:
             for shown in lists:
                 value = to_message(shown).model_dump_json(by_alias=True).encode()
                 writer.produce(RECOMMENDATIONS.name, value, shown.user_id.encode())
             group = consumer.consumer_group_metadata()
-            writer.send_offsets_to_transaction([read], group, TRANSACTION_SECONDS)
+            writer.send_offsets_to_transaction(read, group, TRANSACTION_SECONDS)
         self.made += len(lists)
 
 

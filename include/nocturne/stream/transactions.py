@@ -40,10 +40,10 @@ def close_producer(producer: Producer) -> None:
 
 
 @contextmanager
-def transaction(producer: Producer) -> Iterator[None]:
+def transaction(producer: Producer) -> Iterator[Producer]:
     """All that is produced inside comes to be seen at once, or, after an exception, never: the
     producer is of no use then, and the next one of its id ends what it has begun.
     """
     producer.begin_transaction()
-    yield
+    yield producer
     producer.commit_transaction(TRANSACTION_SECONDS)

@@ -2,22 +2,21 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 
 from nocturne.settings import Settings
-from nocturne.web import pages, reports
 from nocturne.web.access import is_loopback
 from nocturne.web.api import health, listeners, simulation, tracks, versions
 from nocturne.web.context import Entrance, MakeAccess, OpenSite
 from nocturne.web.middleware import Gate
+from nocturne.web.pages import reports, routes
+from nocturne.web.pages.rendering import STATIC
 from nocturne.web.problems import handle_problems
 
 API = "/api/v1"
-STATIC = Path(__file__).parent / "static"
 
 
 class Fresh(StaticFiles):
@@ -34,12 +33,12 @@ def create_app(
     make_access: MakeAccess,
     settings: Settings,
     dependencies: Sequence[Any] = (),
-    any_host: bool = False,
+    hosted: bool = False,
 ) -> FastAPI:
     """The web app; the site is opened by the first request that needs it.
 
-    `dependencies` are FastAPI's, and hold for every route. With `any_host` the app is reached by
-    whatever name its server is: that is then not the settings' affair.
+    `dependencies` are FastAPI's, and hold for every route. An app that is `hosted` is a part of
+    another one: that has its own users and names, so there are no tokens, and nobody is simulated.
     """
     entrance = Entrance(open_site, make_access)
 
@@ -59,17 +58,18 @@ def create_app(
         dependencies=list(dependencies),
     )
     app.state.entrance = entrance
+    app.state.hosted = hosted
     for router in (listeners.router, tracks.router, versions.router, simulation.router):
         app.include_router(router, prefix=API)
     app.include_router(health.router, prefix=API)
     app.include_router(health.router, include_in_schema=False)
-    app.include_router(pages.router, include_in_schema=False)
+    app.include_router(routes.router, include_in_schema=False)
     app.include_router(reports.router, include_in_schema=False)
     app.mount("/static", Fresh(directory=STATIC), name="static")
     handle_problems(app)
     app.add_middleware(
         Gate,
         requests_per_minute=settings.web_requests,
-        only_loopback=not any_host and is_loopback(settings.web_host),
+        only_loopback=not hosted and is_loopback(settings.web_host),
     )
     return app

@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nocturne.live.choice import DECAY, WEIGHTS, Names, Near, choose_tracks
+from nocturne.live.choice import (
+    DECAY,
+    WEIGHTS,
+    Names,
+    Near,
+    Voice,
+    rank_tracks,
+    spread_artists,
+    word_reason,
+)
 from nocturne.live.listener import Deed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -22,7 +31,8 @@ def deed(minute, track_id, action):
 
 
 def choose(listed=(), deeds=(), nearest=None, left_out=(), names=NAMES, count=3):
-    return choose_tracks(listed, deeds, nearest or {}, set(left_out), names, count)
+    ranked = rank_tracks(listed, deeds, nearest or {}, set(left_out))
+    return spread_artists(ranked, names, count)
 
 
 def ids(chosen):
@@ -32,18 +42,22 @@ def ids(chosen):
 def test_without_deeds_it_is_the_nights_list():
     chosen = choose(near(*IDS[:5], reason="because you played Food", because="t09"))
     assert ids(chosen) == IDS[:3]
-    assert chosen[0].reason == "because you played Food"
-    assert chosen[0].because == "t09"
-    assert chosen[0].title == "Title t00"
+    assert word_reason(chosen[0].voice, {}) == "because you played Food"
+    assert chosen[0].voice.because == "t09"
     assert [one.score for one in chosen] == [1.0, 0.8, 0.6]
 
 
 def test_a_like_brings_the_nearest_to_the_top_and_says_why():
     chosen = choose(near(*IDS[:5]), [deed(0, "t20", "like")], {"t20": near("t21", "t22")}, {"t20"})
     assert ids(chosen) == ["t21", "t00", "t01"]
-    assert chosen[0].reason == "because you liked Title t20: close in timbre"
-    assert chosen[0].because == "t20"
+    assert word_reason(chosen[0].voice, NAMES) == "because you liked Title t20: close in timbre"
+    assert chosen[0].voice.because == "t20"
     assert chosen[0].score == WEIGHTS["like"]
+
+
+def test_what_stays_although_it_was_skipped_says_so():
+    voice = Voice(-0.1, "close in timbre", "t20", "skip")
+    assert word_reason(voice, NAMES) == "despite Title t20: close in timbre"
 
 
 def test_a_skip_pushes_its_neighbours_down():

@@ -61,7 +61,7 @@ def test_a_document_keeps_everything(done):
 
 def test_only_the_newest_deeds_are_remembered_but_everything_heard_is():
     listener = remember(deed(minute, track=str(minute)) for minute in range(80))
-    assert [one.track_id for one in listener.deeds] == [str(m) for m in range(30, 80)]
+    assert [one.track_id for one in listener.deeds] == [str(m) for m in range(60, 80)]
     assert len(listener.deeds) == REMEMBERED_DEEDS
     assert len(listener.heard) == 80
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nocturne.web.charts import (
+from nocturne.web.pages.charts import (
     BOTTOM,
     HEIGHT,
     TOP,

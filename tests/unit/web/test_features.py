@@ -1,7 +1,7 @@
 """How a track's features are shown."""
 
-from nocturne.web.features import list_figures, plot_features
 from nocturne.web.models import FeatureSeries
+from nocturne.web.pages.features import list_figures, plot_features
 
 
 def make_series(name, count):

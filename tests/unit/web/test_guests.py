@@ -4,7 +4,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from nocturne.web.guests import find_listener, remember
+from nocturne.web.pages.guests import find_listener, remember
 from nocturne.web.problems import Problem
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nocturne.web.models import Tenure, VersionDetail
-from nocturne.web.training import describe_version, measure_reigns, say_length
+from nocturne.web.pages.training import describe_version, measure_reigns, say_length
 
 NOW = datetime.now(UTC)
 

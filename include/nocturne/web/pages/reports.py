@@ -8,7 +8,7 @@ from nocturne.models.report import PLOTLY
 from nocturne.store.versions import require_version
 from nocturne.web.api.versions import VersionName
 from nocturne.web.context import TheSite
-from nocturne.web.pages import PageRoute
+from nocturne.web.pages.rendering import PageRoute
 
 router = APIRouter(route_class=PageRoute)
 # A report's figures are scripts within the page; nothing is loaded from elsewhere, and nothing is

@@ -11,7 +11,7 @@ from nocturne.models.report import explain_state, format_figure, format_verdict,
 from nocturne.stack.airflow_runs import NIGHTLY
 from nocturne.web import history
 from nocturne.web.context import TheSite
-from nocturne.web.pages import PageRoute, render
+from nocturne.web.pages.rendering import PageRoute, render
 from nocturne.web.site import Site
 
 Document = Mapping[str, Any]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nocturne.web.charts import BarChart, Wheel, draw_bars, draw_wheel
 from nocturne.web.models import FeatureSeries
+from nocturne.web.pages.charts import BarChart, Wheel, draw_bars, draw_wheel
 
 PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 BANDS = ("≤ 200 Hz", "≤ 400", "≤ 800", "≤ 1.6 k", "≤ 3.2 k", "≤ 6.4 k", "above")

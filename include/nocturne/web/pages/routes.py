@@ -1,120 +1,31 @@
-"""The pages."""
+"""The pages' addresses."""
 
-import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
-from functools import cache
-from hashlib import sha256
 from http import HTTPStatus
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pymongo.errors import PyMongoError
-from starlette.exceptions import HTTPException
 
-from nocturne.errors import BadInput, NocturneError
-from nocturne.models.figures import mark
-from nocturne.models.report import MEANINGS, format_figure, format_interval, format_verdict
+from nocturne.errors import BadInput
 from nocturne.store.tokens import find_holder
 from nocturne.stream.messages import Recommendations
-from nocturne.web import features, guests, history, library, training
+from nocturne.web import history, library
 from nocturne.web.access import COOKIE, Access
 from nocturne.web.api.versions import VersionName
 from nocturne.web.context import TheAccess, TheSite, TrackId, check_id
 from nocturne.web.models import Dot, Map
-from nocturne.web.problems import Problem, judge
+from nocturne.web.pages import features, guests, training
+from nocturne.web.pages.rendering import PageRoute, render
+from nocturne.web.problems import Problem
 from nocturne.web.site import Site
 
-log = logging.getLogger(__name__)
 NEIGHBOURS = 12
 FOUND = 30
 TOKEN_SECONDS = 30 * 24 * 3600
-STATIC = Path(__file__).parent / "static"
-HEADLINES = {
-    401: "A token, please",
-    403: "Not yours to see",
-    404: "Nothing here",
-    422: "That cannot be read",
-    503: "One moment",
-}
-MINUTE = "%Y-%m-%d %H:%M"
-
-
-def choose_hue(track_id: str) -> int:
-    """The colour of a track's cover, as static/events.js chooses it."""
-    return sum((place + 7) * ord(sign) for place, sign in enumerate(track_id)) * 47 % 360
-
-
-environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
-environment.filters |= {
-    "figure": format_figure,
-    "interval": format_interval,
-    "verdict": format_verdict,
-    "minute": lambda moment: moment.strftime(MINUTE),
-    "hue": choose_hue,
-    "cluster_mark": mark,
-}
-environment.globals["MEANINGS"] = MEANINGS
-templates = Jinja2Templates(env=environment)
-
-
-class PageRoute(APIRoute):
-    """A route whose errors are pages too."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_or_explain(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError:
-                return explain(request, Problem(422, "Something in the address is not right."))
-            except (Problem, HTTPException, NocturneError, PyMongoError) as error:
-                return explain(request, error)
-
-        return handle_or_explain
-
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
-
-
-def render(request: Request, template: str, status: int = 200, **context: Any) -> Response:
-    """The page; every address in it begins with `base`, where the app may be mounted."""
-    base: str = request.scope.get("root_path", "").rstrip("/")
-
-    def asset(name: str) -> str:
-        return f"{base}/static/{name}?v={fingerprint(name)}"
-
-    path = request.scope["path"].removeprefix(base)
-    here = "/" + path.strip("/").partition("/")[0]
-    shared = {"base": base, "asset": asset, "here": here, "status": status}
-    return templates.TemplateResponse(request, template, shared | context, status)
-
-
-@cache
-def fingerprint(name: str) -> str:
-    """So that browsers that keep a file fetch it anew when it has changed."""
-    return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-
-
-def explain(request: Request, error: Exception) -> Response:
-    status, detail, headers = judge(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
-    headline = HEADLINES.get(status, HTTPStatus(status).phrase)
-    page = render(request, "error.html", status, headline=headline, detail=detail)
-    page.headers.update(headers or {})
-    return page
 
 
 @router.get("/")
@@ -134,7 +45,6 @@ async def show_home(request: Request, site: TheSite, access: TheAccess) -> Respo
         listener=listener,
         shown=Recommendations.model_validate_json(body),
         offered=await offer_listeners(request, site, access),
-        with_simulation=getattr(request.app.state, "with_simulation", True),
     )
     guests.remember(request, page, listener)
     return page
@@ -211,6 +121,7 @@ def show_version(request: Request, site: TheSite, version: VersionName) -> Respo
         versions=versions.versions,
         reigns=training.measure_reigns(versions.history),
         chosen=chosen,
+        has_report=(site.settings.reports_dir / f"{version}.html").is_file(),
         **training.describe_version(chosen),
     )
 

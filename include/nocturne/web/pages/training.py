@@ -7,8 +7,8 @@ from typing import Any
 
 from nocturne.models.figures import SCORES
 from nocturne.models.report import count_refused, describe_ranking, sort_verdicts
-from nocturne.web.charts import Curve, draw_curve, share_out
 from nocturne.web.models import Tenure, VersionDetail
+from nocturne.web.pages.charts import Curve, draw_curve, share_out
 
 Document = Mapping[str, Any]
 COLUMNS = (
