@@ -263,7 +263,7 @@ def live_process(stack, database, log):
 def act_for(lists, topic, kafka, users, rng):
     """Somebody does something, again and again, until so many lists came of it; the events."""
     sent = []
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     wanted = len(topic.read(*users)) + lists
     while len(topic.read(*users)) < wanted:
         assert time.monotonic() < deadline
