@@ -85,7 +85,7 @@ def list_items(track_ids, start, count, reason):
 
 
 def open_desk(database):
-    return Desk(Published(database, "tracks"), Memory(database), RECENT)
+    return Desk(Published(database, "tracks"), Memory(database, RECENT), RECENT)
 
 
 def make_recommender(kafka, database):

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import pytest
 from live_library import (
+    RECENT,
     TRACKS,
     VERSION,
     Topic,
@@ -203,7 +204,7 @@ def test_an_unfinished_transaction_is_never_seen(kafka, library, topic, monkeypa
 
 def test_two_writers_of_one_listener_do_not_overwrite_each_other(library):
     anna = make_user()
-    memory = Memory(library)
+    memory = Memory(library, RECENT)
     desk = open_desk(library)
     first, second = (memory.recall([anna])[anna] for _ in range(2))
     memory.store([(first.listener, desk.renew(first.listener, 1))])
@@ -234,12 +235,17 @@ def last_of(lists, deeds):
 
 
 def assert_in_order(lists):
-    """Every listener's lists are numbered from 1 on, each once."""
+    """Every listener's lists are numbered from 1 on, each once and after the one before.
+
+    A number is left out where a recommender died between storing a list and sending it, and the
+    next one read more of the listener's events with those that it was made from.
+    """
     numbers = {}
     for made in lists:
         numbers.setdefault(made["user_id"], []).append(made["seq"])
     for user_id, seqs in numbers.items():
-        assert seqs == list(range(1, len(seqs) + 1)), user_id
+        assert seqs == sorted(set(seqs)), user_id
+        assert seqs[0] >= 1
 
 
 @contextmanager
@@ -286,7 +292,7 @@ def test_killed_again_and_again_it_loses_and_repeats_nothing(
             process.send_signal(signal.SIGKILL)
     last = [make_event(user_id, "039") for user_id in users]
     send_events(kafka, *last)
-    memory = Memory(library)
+    memory = Memory(library, RECENT)
     with live_process(stack, library, log) as process:
         wait_until(lambda: all("039" in one.listener.heard for one in recall(memory, users)), 60)
         wait_until(lambda: newest_seqs(topic, users) == stored_seqs(memory, users))

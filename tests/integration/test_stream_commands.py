@@ -58,7 +58,8 @@ def send(kafka, *values):
 
 def test_topics_are_made_described_and_their_readers_measured(nocturne, kafka):
     found = {topic["name"]: topic for topic in nocturne("topics")}
-    assert set(found) == {"tracks.features", "user_activity"} == set(INGESTS)
+    assert set(INGESTS) == {"tracks.features", "user_activity"}
+    assert set(found) == {*INGESTS, "recommendations"}
     assert all(topic["purpose"] and topic["partitions"] == 3 for topic in found.values())
     nocturne("ingest", "user_activity")
     send(kafka, make_event(1), make_event(2))

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from typing import Any
+
+from pymongo.database import Database
 
 from nocturne.live.choice import Chosen, Ranked, rank_tracks, spread_artists, word_reason
 from nocturne.live.listener import Listener
 from nocturne.live.memory import Memory, Shown
 from nocturne.live.published import Published
 from nocturne.recommend.for_you import ANYBODY
+from nocturne.settings import Settings
 
+Document = dict[str, Any]
 SHOWN = 3
 LOOK_AHEAD = 4
 UNHEARD = "you have not heard it lately"
@@ -22,6 +27,10 @@ class Desk:
         self.published = published
         self.memory = memory
         self.recent = recent
+
+    def forget(self, listener: Listener) -> None:
+        """What does not matter any more."""
+        listener.forget(datetime.now(UTC) - self.memory.reach)
 
     def show(self, user_id: str) -> Shown:
         """What the listener is shown now, made from the live version."""
@@ -95,3 +104,9 @@ class Desk:
         names = self.published.find_names(version, some)
         for track_id in some:
             yield Chosen(track_id, *names[track_id], 0.0, UNHEARD, None)
+
+
+def open_desk(database: Database[Document], settings: Settings) -> Desk:
+    recent = timedelta(days=settings.recent_days)
+    published = Published(database, settings.tracks_collection)
+    return Desk(published, Memory(database, recent), recent)

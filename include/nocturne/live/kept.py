@@ -26,9 +26,14 @@ class Kept(Generic[K, V]):
         wanted = list(dict.fromkeys(keys))
         with self.lock:
             found = {key: self.entries[key] for key in wanted if key in self.entries}
-        if missing := [key for key in wanted if key not in found]:
+        missing = [key for key in wanted if key not in found]
+        if missing:
             read = self.read(missing)
-            with self.lock:
-                self.entries.update(read)
+            self.keep(read)
             found.update(read)
         return found
+
+    def keep(self, entries: Mapping[K, V]) -> None:
+        """As if they had been asked for."""
+        with self.lock:
+            self.entries.update(entries)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import InsertOne, ReplaceOne
@@ -17,6 +17,8 @@ from nocturne.store import failures
 Document = dict[str, Any]
 COLLECTION = "listeners"
 DUPLICATE_KEY = 11000
+# What was done before is in the night's lists, even if some nights have failed.
+SHORTEST_REACH = timedelta(days=7)
 DEED = ["user_id", "track_id", "action", "at"]
 
 
@@ -50,12 +52,13 @@ class Remembered:
 class Memory:
     """The collection `listeners`: a document for each whose list the live recommender has made."""
 
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], recent: timedelta) -> None:
         self.listeners = database[COLLECTION]
         self.listens = database["listens"]
+        self.reach = max(recent, SHORTEST_REACH)
 
     def recall(self, user_ids: Iterable[str]) -> dict[str, Remembered]:
-        """Everybody asked for; who is not remembered yet, from all their listens."""
+        """Everybody asked for; who is not remembered yet, from their listens."""
         wanted = set(user_ids)
         with failures.explaining(self.listeners):
             documents = list(self.listeners.find({"_id": {"$in": sorted(wanted)}}))
@@ -63,10 +66,14 @@ class Memory:
         return found | self.reconstruct(wanted - found.keys())
 
     def reconstruct(self, user_ids: set[str]) -> dict[str, Remembered]:
+        """What was done lately, and what leaves a track out for good."""
+        lately = {"at": {"$gte": datetime.now(UTC) - self.reach}}
+        for_good = {"action": {"$in": ["skip", "hide"]}}
         deeds: dict[str, list[Deed]] = {user_id: [] for user_id in user_ids}
         if user_ids:
             with failures.explaining(self.listens):
-                for event in self.listens.find({"user_id": {"$in": sorted(user_ids)}}, DEED):
+                wanted = {"user_id": {"$in": sorted(user_ids)}, "$or": [lately, for_good]}
+                for event in self.listens.find(wanted, DEED):
                     deed = to_deed(event)
                     deeds[event["user_id"]].append(deed)
         return {

@@ -12,6 +12,7 @@ from nocturne.live.choice import Names, Near
 from nocturne.live.kept import Kept
 from nocturne.recommend.for_you import ANYBODY
 from nocturne.recommend.lookup import Catalogue
+from nocturne.recommend.titles import Track
 from nocturne.store.versions import of_version
 
 Document = dict[str, Any]
@@ -65,6 +66,11 @@ class Published:
         """Title and artist of each track, as they were when the version was first asked for."""
         found = self.names.find((version, track_id) for track_id in track_ids)
         return {track_id: names for (_, track_id), names in found.items()}
+
+    def keep_names(self, version: str, tracks: Iterable[Track]) -> None:
+        self.names.keep(
+            {(version, track.track_id): Names(track.title, track.artist) for track in tracks}
+        )
 
     def read_nearest(self, rows: list[RowName]) -> Mapping[RowName, tuple[Near, ...]]:
         ids = ["/".join(row) for row in rows]

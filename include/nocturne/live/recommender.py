@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 LONGEST_PAUSE_SECONDS = 5
 """Between attempts while a server is away: somebody waits for the page."""
+# What comes while a batch is worked on makes the next one larger; waiting for more gains nothing.
+LINGER_SECONDS = 0.001
 
 
 class LiveRecommender:
@@ -89,7 +91,10 @@ class LiveRecommender:
             consumer = open_consumer(self.config, self.group)
             try:
                 start_at = self.take_over(consumer)
-                for batch in read_group(consumer, topic, start_at, self.let_go, stopped):
+                batches = read_group(
+                    consumer, topic, start_at, self.let_go, stopped, LINGER_SECONDS
+                )
+                for batch in batches:
                     if batch.messages:
                         self.handle(consumer, batch)
             finally:
@@ -149,6 +154,7 @@ class LiveRecommender:
             listener = remembered.listener
             deeds = sorted(map(to_deed, by_listener[user_id]))
             if sum(map(listener.note, deeds)):
+                self.desk.forget(listener)
                 changes.append((listener, self.desk.renew(listener, remembered.seq + 1)))
             elif remembered.shown:
                 shown.append(remembered.shown)

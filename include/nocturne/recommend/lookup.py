@@ -123,7 +123,7 @@ class Catalogue:
 
         Raises BadInput with the nearest titles if none is near enough.
         """
-        matches = self.read_titles(self.live()).match(song, artist, SHOWN_CANDIDATES)
+        matches = Titles(self.list_tracks(self.live())).match(song, artist, SHOWN_CANDIDATES)
         if near := find_near(matches):
             return near[0].track.track_id
         nearest = "; ".join(
@@ -133,13 +133,13 @@ class Catalogue:
         asked = song if artist is None else f"{song} {artist}"
         raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
 
-    def read_titles(self, version: str) -> Titles:
+    def list_tracks(self, version: str) -> list[Track]:
         """The titles of a version's tracks."""
         rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
         ids = [row["track_id"] for row in rows]
         fields = ["metadata.title", "metadata.artist_name", "metadata.listens"]
         found = (self.tracks.find({"_id": {"$in": some}}, fields) for some in batched(ids))
-        return Titles(
+        return [
             Track(
                 track["_id"],
                 str(track["metadata"]["title"]),
@@ -148,7 +148,7 @@ class Catalogue:
             )
             for tracks in found
             for track in tracks
-        )
+        ]
 
 
 def batched(ids: list[str]) -> Iterator[list[str]]:

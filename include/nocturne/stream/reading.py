@@ -83,11 +83,13 @@ def read_group(
     start_at: Callable[[list[int]], Mapping[int, int]],
     let_go: Callable[[], None],
     stopped: Event,
+    linger_seconds: float = LINGER_SECONDS,
 ) -> Iterator[Batch]:
     """Batches of the partitions that the group gives this consumer, until it is stopped.
 
     `start_at` tells the offsets to begin with in the partitions it is given; `let_go` is called
-    before partitions go to another consumer. A batch may be empty.
+    before partitions go to another consumer. A batch may be empty; one that has begun waits
+    `linger_seconds` for more.
     """
     mine: dict[int, tuple[int, int]] = {}
     no_end = 2**63 - 1
@@ -106,16 +108,16 @@ def read_group(
 
     consumer.subscribe([topic], on_assign=take, on_revoke=give_back, on_lost=give_back)
     while not stopped.is_set():
-        yield sort_batch(gather(consumer, BATCH), mine)
+        yield sort_batch(gather(consumer, BATCH, linger_seconds), mine)
 
 
-def gather(consumer: Consumer, most: int) -> list[Message]:
+def gather(consumer: Consumer, most: int, linger_seconds: float = LINGER_SECONDS) -> list[Message]:
     """The messages that are there, and events of ends; waits POLL_SECONDS for the first."""
     first = consumer.poll(POLL_SECONDS)
     found = [] if first is None else [first]
     size, most = sum(map(len, found)), min(most, BATCH)
     while found and len(found) < most and size < BATCH_BYTES:
-        more = consumer.consume(min(CHUNK, most - len(found)), LINGER_SECONDS)
+        more = consumer.consume(min(CHUNK, most - len(found)), linger_seconds)
         if not more:
             break
         found += more

@@ -1,17 +1,14 @@
 """Running the app, the live recommender and simulated listeners as programs."""
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import closing
 from threading import Event
 
 import uvicorn
 
 from nocturne.errors import BadInput, Misuse
-from nocturne.live.desk import Desk
-from nocturne.live.memory import Memory
-from nocturne.live.published import Published
+from nocturne.live.desk import open_desk
 from nocturne.live.recommender import LiveRecommender
 from nocturne.live.simulation import Simulator
 from nocturne.settings import Settings
@@ -83,25 +80,19 @@ def require_tokens(settings: Settings) -> None:
             )
 
 
-@contextmanager
-def open_desk(settings: Settings) -> Iterator[Desk]:
-    with connect(settings) as client:
-        database = client[settings.mongo_database]
-        published = Published(database, settings.tracks_collection)
-        yield Desk(published, Memory(database), timedelta(days=settings.recent_days))
-
-
 def recommend_live(settings: Settings, stopped: Event, say: Say) -> int:
     """Until stopped; how many lists were made."""
-    with open_desk(settings) as desk:
+    with connect(settings) as client:
+        database = client[settings.mongo_database]
+        desk = open_desk(database, settings)
         say(f"following user_activity, recommending from {desk.published.live()}")
-        database = desk.published.database
         return LiveRecommender(kafka_config(settings), database, desk).follow(stopped)
 
 
 def simulate(settings: Settings, listeners: int, rate: float, seed: int, stopped: Event) -> int:
     """Until stopped; how many events were sent."""
-    with open_desk(settings) as desk, ActivitySender(kafka_config(settings)) as sender:
+    with connect(settings) as client, ActivitySender(kafka_config(settings)) as sender:
+        desk = open_desk(client[settings.mongo_database], settings)
         simulator = Simulator(desk, sender)
         simulator.start(listeners, rate, seed)
         stopped.wait()

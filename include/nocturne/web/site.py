@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from threading import Lock, Thread
 from typing import Any
 
@@ -12,8 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from nocturne.errors import NocturneError
-from nocturne.live.desk import Desk
-from nocturne.live.memory import Memory
+from nocturne.live.desk import Desk, open_desk
 from nocturne.live.published import Published
 from nocturne.live.simulation import Simulator
 from nocturne.recommend.titles import Titles
@@ -42,19 +40,32 @@ class LiveTitles:
         version = self.published.live()
         with self.lock:
             if self.titles is None:
-                self.titles = self.published.catalogue.read_titles(version)
+                self.titles = self.read(version)
                 self.read_for = version
             elif self.read_for != version:
                 self.read_for = version
                 Thread(target=self.renew, args=(version,), daemon=True).start()
             return self.titles
 
+    def read(self, version: str) -> Titles:
+        """The names are kept for the lists, too."""
+        tracks = self.published.catalogue.list_tracks(version)
+        self.published.keep_names(version, tracks)
+        return Titles(tracks)
+
     def renew(self, version: str) -> None:
         try:
-            self.titles = self.published.catalogue.read_titles(version)
+            self.titles = self.read(version)
         except (NocturneError, PyMongoError) as error:
             log.warning("The titles of %s cannot be read: %s", version, error)
             self.read_for = None
+
+    def warm_up(self) -> None:
+        """So that nobody has to wait for what is needed soon."""
+        try:
+            self.get()
+        except (NocturneError, PyMongoError) as error:
+            log.info("No titles yet: %s", error)
 
 
 @dataclass(frozen=True)
@@ -75,14 +86,14 @@ def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
     with connect(settings, PATIENCE_SECONDS) as client, ActivitySender(config) as sender:
         database = client[settings.mongo_database]
         ensure_collections(database, settings.tracks_collection)
-        published = Published(database, settings.tracks_collection)
-        desk = Desk(published, Memory(database), timedelta(days=settings.recent_days))
+        desk = open_desk(database, settings)
+        published = desk.published
         hub = Hub(config, desk)
         simulator = Simulator(desk, sender)
+        titles = LiveTitles(published)
+        Thread(target=titles.warm_up, daemon=True).start()
         try:
-            yield Site(
-                settings, database, published, desk, LiveTitles(published), sender, simulator, hub
-            )
+            yield Site(settings, database, published, desk, titles, sender, simulator, hub)
         finally:
             simulator.stop()
             hub.stop()
