@@ -85,7 +85,8 @@ def reported(stack: Settings) -> Iterator[str]:
     plotly.write_text(get_plotlyjs(), encoding="utf-8")
     with connect_catalogue(stack) as catalogue:
         models = catalogue.database["models"]
-        candidate = {"data_date": VERSION[:10], "state": "candidate", "run_id": "run-1"}
+        known = {"data_date": VERSION[:10], "run_id": "run-1", "inputs": {}}
+        candidate = {**known, "state": "candidate"}
         models.replace_one({"_id": VERSION}, candidate, upsert=True)
         yield VERSION
         models.delete_one({"_id": VERSION})

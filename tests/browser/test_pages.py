@@ -200,8 +200,8 @@ def test_the_models_page_shows_gates_and_curves(served, browse):
     page = browse()
     page.goto(f"{served.address}/models")
     assert VERSION in page.inner_text("#versions + .scroll")
-    assert page.locator("#gates tbody tr").count() == 2
-    assert "✓ nothing to judge" in page.inner_text("#gates")
+    assert page.locator("table.gates tbody tr").count() == 2
+    assert "✓ nothing to judge" in page.inner_text("table.gates")
     for name in ("distortion", "silhouette"):
         figure = page.locator(f"[data-plot={name}]")
         assert figure.locator(".point").count() == 6

@@ -203,6 +203,18 @@ def test_health_and_metrics(client):
     route = "/listeners/{user_id}/recommendations"
     assert f'nocturne_requests_total{{method="GET",route="{API}{route}",status="200"}}' in told
     assert "nocturne_request_seconds_bucket" in told
+    assert "nocturne_open_streams 0.0" in told
+    before = read_metric(client, "nocturne_events_total")
+    assert post(client, make_event("anna", "000")).status_code == 202
+    assert read_metric(client, "nocturne_events_total") == before + 1
+
+
+def read_metric(client, name):
+    return next(
+        float(line.split()[1])
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith(f"{name} ")
+    )
 
 
 def test_before_anything_was_published(stack, kafka, database):

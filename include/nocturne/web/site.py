@@ -20,6 +20,7 @@ from nocturne.store.collections import connect, ensure_collections
 from nocturne.stream.activity import ActivitySender
 from nocturne.stream.connection import KafkaConfig
 from nocturne.web.hub import Hub
+from nocturne.web.metrics import OPEN_STREAMS
 
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
@@ -89,6 +90,7 @@ def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
         desk = open_desk(database, settings)
         published = desk.published
         hub = Hub(config, desk)
+        OPEN_STREAMS.set_function(lambda: hub.open_pages)
         simulator = Simulator(desk, sender)
         titles = LiveTitles(published)
         Thread(target=titles.warm_up, daemon=True).start()

@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from nocturne.live.desk import SHOWN
 from nocturne.live.recommender import to_message
 from nocturne.web.context import ListenerId, TheAccess, TheSite, check_id, find_access, find_site
+from nocturne.web.metrics import EVENTS
 from nocturne.web.models import MOST_RECOMMENDED, Accepted, Events, Listing
 from nocturne.web.problems import responses
 
@@ -73,4 +74,5 @@ async def send_events(
     for user_id in {event.user_id for event in events}:
         await access.require_listener(request, user_id)
     await run_sync(site.sender.send, events)
+    EVENTS.inc(len(events))
     return Accepted(accepted=len(events))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 from pymongo import DESCENDING
 
-from nocturne.models.report import explain_state, format_figure, format_verdict, sort_verdicts
+from nocturne.models.report import explain_state, format_figure, sort_verdicts
 from nocturne.stack.airflow_runs import NIGHTLY
 from nocturne.web import history
 from nocturne.web.context import TheSite
@@ -62,29 +62,11 @@ def describe(site: Site, model: Document) -> Document:
         "live": history.find_version(site, version)["live"],
         "meaning": explain_state(model),
         "made_by": model.get("run_id"),
-        "gates": [describe_gate(verdict) for verdict in sort_verdicts(model)],
+        "verdicts": sort_verdicts(model),
         "clusters": describe_clusters(model.get("clustering") or {}),
         "ranking": describe_ranking(model.get("ranking") or {}),
         "has_report": (site.settings.reports_dir / f"{version}.html").is_file(),
     }
-
-
-def describe_gate(verdict: Document) -> Document:
-    return {
-        "rule": verdict["rule"],
-        "kind": name_kind(verdict),
-        "value": format_figure(verdict["value"]),
-        "threshold": format_figure(verdict["threshold"]),
-        "verdict": format_verdict(verdict),
-        "meaning": verdict["meaning"],
-    }
-
-
-def name_kind(verdict: Document) -> str:
-    """How it is marked: nothing is said by a rule that had nothing to judge."""
-    if not verdict["passed"]:
-        return "refused"
-    return "moot" if verdict["threshold"] is None else "passed"
 
 
 def describe_clusters(clustering: Document) -> list[tuple[str, str]]:
