@@ -104,6 +104,12 @@ def test_without_arguments_help_is_shown(nocturne):
         (["rollback"], "no MongoDB yet"),
         (["recommend", "--track", "2"], "no MongoDB yet"),
         (["features"], "'files'"),
+        (["features", "a.ogg", "--sample-rate", "fast"], "`native` or a whole number"),
+        (["features", "a.ogg", "--sample-rate", "8000"], "16000 Hz"),
+        (["features", "a.ogg", "--excerpt", "0.1"], "1 s or more"),
+        (["features", "a.ogg", "--format", "xml"], "'xml'"),
+        (["features", "a.ogg", "--format", "parquet"], "--output"),
+        (["features", "a.ogg", "b.ogg", "--plot", "a.png"], "single file"),
         (["topics"], "no Kafka yet"),
         (["ingest", "user_activity"], "no Kafka yet"),
         (["dead-letters", "user_activity", "--replay"], "no Kafka yet"),
@@ -203,7 +209,7 @@ def test_features_of_what_is_no_audio_are_json_with_a_rule_and_a_failure(nocturn
     assert code == 1
     (described,) = json.loads(out)
     assert described["rule"]
-    assert err.startswith("nocturne: Some files gave no features")
+    assert err.startswith("nocturne: 1 of 1 files gave no features:\n  ")
 
 
 @pytest.mark.parametrize(

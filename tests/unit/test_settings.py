@@ -47,7 +47,8 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "spark_driver_memory": "4g",
         "airflow_url": "http://airflow:8080",
         "lineage_url": "http://marquez:5000",
-        "sample_rate": "44100",
+        "sample_rate": "native",
+        "excerpt_seconds": "30.5",
         "max_refused_share": "0.5",
         "neighbours": "7",
         "k_min": "3",
@@ -63,7 +64,7 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "approve": "True",
         "approve_hours": "1.5",
         "versions_kept": "3",
-        "web_host": "0.0.0.0",
+        "web_host": "0.0.0.0",  # noqa: S104
         "web_port": "5050",
         "web_requests": "60",
     }
@@ -89,6 +90,11 @@ def test_the_home_is_absolute(monkeypatch, tmp_path):
     [
         ("NOCTURNE_SAMPLE_RATE", "fast"),
         ("NOCTURNE_SAMPLE_RATE", "7999"),
+        ("NOCTURNE_SAMPLE_RATE", "96001"),
+        ("NOCTURNE_SAMPLE_RATE", "Native"),
+        ("NOCTURNE_EXCERPT_SECONDS", "0.5"),
+        ("NOCTURNE_EXCERPT_SECONDS", "-30"),
+        ("NOCTURNE_EXCERPT_SECONDS", "nan"),
         ("NOCTURNE_MAX_REFUSED_SHARE", "1.01"),
         ("NOCTURNE_MAX_REFUSED_SHARE", "nan"),
         ("NOCTURNE_NEIGHBOURS", "0"),

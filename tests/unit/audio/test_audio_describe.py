@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from nocturne.audio.describe import describe_files
-from nocturne.audio.names import FEATURE_NAMES
+from nocturne.audio.names import FEATURE_NAMES, Analysis
 
 
 def test_files_are_described_in_order_good_and_bad_alike(tmp_path):
@@ -11,7 +11,7 @@ def test_files_are_described_in_order_good_and_bad_alike(tmp_path):
     good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
     soundfile.write(good, noise, 44100)
     bad.write_bytes(b"not audio at all")
-    refused, described = describe_files([bad, good], 22050)
+    refused, described = describe_files([bad, good], Analysis())
     assert refused == {"file": str(bad), "rule": "not_audio", "reason": refused["reason"]}
     assert refused["reason"]
     assert described["file"] == str(good)
