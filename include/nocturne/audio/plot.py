@@ -1,5 +1,6 @@
 """What of a file is analysed, as a picture."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from nocturne.audio.reading import Samples
 
 HOP_SAMPLES = 512
 WIDTH_INCHES, HEIGHT_INCHES, DOTS_PER_INCH = 10, 11, 100
-MOST_COLUMNS = 2 * WIDTH_INCHES * DOTS_PER_INCH
-"""More frames than the picture has dots for are averaged."""
+MOST_COLUMNS = 8 * WIDTH_INCHES * DOTS_PER_INCH // 10
+"""More frames than a panel has dots for are averaged."""
 MEL_TICKS_HZ = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 PITCHES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 LOUDNESS_RANGE_DB = 80
@@ -28,8 +29,9 @@ def plot_file(file: Path, analysis: Analysis, picture: Path) -> None:
     """
     from matplotlib import rc_context  # loads fonts: only where something is drawn
 
+    clip = decode(file, analysis)
     with rc_context({"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left"}):
-        draw(decode(file, analysis), file.name).savefig(picture, format="png", dpi=DOTS_PER_INCH)
+        draw(clip, file.name).savefig(picture, format="png", dpi=DOTS_PER_INCH)
 
 
 def draw(clip: Clip, name: str) -> Any:
@@ -81,7 +83,12 @@ def draw_mel(figure: Any, panel: Any, decibels: Samples, clip: Clip) -> None:
 
 
 def draw_chroma(figure: Any, panel: Any, clip: Clip) -> None:
-    chroma = librosa.feature.chroma_cqt(y=clip.samples, sr=clip.sample_rate, hop_length=HOP_SAMPLES)
+    with warnings.catch_warnings():
+        # Of clips without a pitch, or shorter than the window of a low note.
+        warnings.simplefilter("ignore")
+        chroma = librosa.feature.chroma_cqt(
+            y=clip.samples, sr=clip.sample_rate, hop_length=HOP_SAMPLES
+        )
     shown = show(panel, chroma, clip, "viridis", (0, 1))
     panel.set_yticks(np.arange(12) + 0.5, PITCHES)
     panel.set(title="Chroma (constant-Q)", ylabel="pitch class")

@@ -105,7 +105,7 @@ class Worker:
         with theirs:
             self.child = subprocess.Popen(
                 [
-                    sys.executable, "-m", "nocturne.audio.worker_process",
+                    sys.executable, "-W", "ignore", "-m", "nocturne.audio.worker_process",
                     str(theirs.fileno()), str(self.limits.memory_bytes), self.module,
                 ],
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": modules},

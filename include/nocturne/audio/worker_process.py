@@ -1,6 +1,6 @@
 """The child of a `nocturne.audio.worker.Worker`.
 
-    python -m nocturne.audio.worker_process CONNECTION MEMORY_BYTES MODULE
+    python -W ignore -m nocturne.audio.worker_process CONNECTION MEMORY_BYTES MODULE
 
 It answers each task from the connection (a file descriptor) with the record that MODULE's
 `analyse_file` makes, and ends when the connection does.
@@ -43,7 +43,7 @@ def silence_libraries() -> None:
     """Keep Python's own stderr, and take the C libraries' away.
 
     libmpg123 and FFmpeg write a line there for each broken frame of a file, without its name; what
-    matters is in the file's record.
+    matters is in the file's record. Python's warnings (`-W ignore`) are of the same kind.
     """
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
