@@ -18,7 +18,7 @@ those nights would have given, and never displaces the version of a newer day.
 |---|---|---|
 | land_library | a folder is missing, the range of k is none, or too many rows and files were refused | read the message, mend the library or the parameters, clear the task |
 | load_listens | too many messages were refused (`./nocturne dead-letters user_activity`), or a server is away | clear the task: nothing is lost or doubled |
-| extract_features | Spark failed; bad files do not make it fail | read its log, clear the task: what was extracted is kept |
+| extract_features | Spark failed; bad files do not make it fail, not even such as kill their decoder | read its log, clear the task: what was extracted is kept, 500 files at a time |
 | publish_features | too many audio files were refused, or Kafka is away | look at `quarantine`; clear the task |
 | load_tracks | MongoDB or Kafka is away, or too many messages were refused | clear the task: nothing is lost or doubled |
 | plan_candidate | MongoDB is away, or holds a track of another feature set | read the message; clear from load_tracks on |
@@ -86,7 +86,7 @@ with DAG(
         task_id="extract_features",
         arguments=take_from(
             "land_library", catalogue="catalogue", audio_dir="audio_dir", store="store",
-            sample_rate="sample_rate", report="report",
+            sample_rate="sample_rate", excerpt_seconds="excerpt_seconds", report="report",
         ),
         inlets=[assets.CATALOGUE],
         outlets=[assets.FEATURES],

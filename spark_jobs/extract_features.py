@@ -3,11 +3,11 @@
     spark-submit spark_jobs/extract_features.py --catalogue RUN/catalogue.parquet \
         --audio-dir AUDIO --store STORE --report RUN/extraction.json
 
-Files are opened by the workers under AUDIO, and STORE is written by them: on a cluster both lie
-on a file system that all machines share. A bad file becomes a row with rule and reason, and is
-not tried again unless its content changes; only `unreadable` ones are. A job that is killed
-leaves the store as it was, and is simply run again; a job that has nothing to do writes nothing
-but its report.
+Files are opened by the workers under AUDIO: on a cluster it lies on a file system that all
+machines share. A bad file becomes a row with rule and reason, and is not tried again unless its
+content changes or its rule is a transient one. Files are analysed in rounds, and a round's rows
+go to STORE when it is done: a job that is killed loses one round at most, and is simply run
+again; a job that has nothing to do writes nothing but its report.
 """
 
 import argparse
@@ -23,15 +23,13 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import inline
 
-from nocturne.audio.names import feature_set
+from nocturne.audio.names import Analysis, feature_set, parse_sample_rate
 from nocturne.audio.rules import TRANSIENT_RULES
 from nocturne.audio.store import (
     SPARK_SCHEMA,
-    add_parts,
+    add_part,
     read_known,
     read_outcomes,
-    remove_staging,
-    staging_folder,
 )
 from nocturne.job_exit import run_main
 
@@ -39,8 +37,8 @@ FILE_SCHEMA = "audio_sha256 string, audio_path string, audio_bytes bigint, tried
 HANDS_SCHEMA = f"files array<struct<{FILE_SCHEMA}>>"
 HANDS_PER_CORE = 4
 """Several hands for each core, so that a core whose files decode quickly takes another."""
-ROWS_PER_PART = 20_000
-"""About 80 MB a Parquet file; one file for an ordinary night."""
+FILES_PER_ROUND = 500
+"""Some minutes of two cores; the cores wait for each other once a round. 2 MB a Parquet file."""
 
 
 class AudioFile(NamedTuple):
@@ -64,7 +62,15 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--audio-dir", type=Path, required=True, help="folder that audio_path is relative to"
     )
     parser.add_argument("--store", type=Path, required=True, help="the feature store")
-    parser.add_argument("--sample-rate", type=int, default=22050, help="Hz")
+    parser.add_argument(
+        "--sample-rate", type=parse_sample_rate, default=22050, help="Hz, or `native`"
+    )
+    parser.add_argument(
+        "--excerpt-seconds", type=float, default=0, help="from the middle; 0: the whole file"
+    )
+    parser.add_argument(
+        "--files-per-round", type=int, default=FILES_PER_ROUND, help="after which the store grows"
+    )
     parser.add_argument(
         "--partitions", type=int, default=0, help="Spark partitions; 0: four for each core"
     )
@@ -111,47 +117,39 @@ def spread_files(spark: SparkSession, hands: list[list[AudioFile]]) -> DataFrame
     return spark.createDataFrame(slices, HANDS_SCHEMA).select(inline("files"))
 
 
-def extract_rows(files: DataFrame, audio_dir: Path, sample_rate: int) -> DataFrame:
+def extract_rows(files: DataFrame, audio_dir: Path, analysis: Analysis) -> DataFrame:
     """FILE_SCHEMA → the feature store's schema, a row for each file.
 
-    Files tried before that are still unreadable give none: the store knows that already.
+    Files that were refused in passing before, and are again, give none: the store knows that.
     """
     transient = TRANSIENT_RULES
 
     def extract_partition(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        from nocturne.audio.analyse import analyse_file  # loads librosa: workers only
+        from nocturne.audio.worker import own_worker  # Spark keeps this process, and so its child
 
         for frame in frames:
             for sha256, path, _, tried_before in frame.itertuples(index=False, name=None):
-                record = analyse_file(audio_dir / path, sha256, sample_rate)
+                record = own_worker().analyse_file(audio_dir / path, sha256, analysis)
                 if not (tried_before and record.rule in transient):
                     yield pd.DataFrame([record])
 
     return files.mapInPandas(extract_partition, SPARK_SCHEMA)
 
 
-def write_rows(rows: DataFrame, folder: Path, parts: int) -> None:
-    """Write Parquet files whose rows depend on the contents alone, not on how they were dealt."""
-    rows.repartition(parts, "audio_sha256").write.mode("overwrite").parquet(
-        f"file://{folder.absolute()}"
-    )
-
-
 def extract_new(spark: SparkSession, files: list[AudioFile], arguments: argparse.Namespace) -> None:
-    """Extract the files and add their rows to the store."""
-    definition = feature_set(arguments.sample_rate)
-    staging = staging_folder(arguments.store, definition, [file.audio_sha256 for file in files])
+    """Extract the files in rounds, and add the rows of each to the store."""
+    analysis = read_analysis(arguments)
     hands = arguments.partitions or HANDS_PER_CORE * spark.sparkContext.defaultParallelism
-    rows = extract_rows(
-        spread_files(spark, deal_files(files, hands)),
-        arguments.audio_dir.absolute(),
-        arguments.sample_rate,
-    )
-    try:
-        write_rows(rows, staging, parts=-(-len(files) // ROWS_PER_PART))
-        add_parts(arguments.store, definition, staging)
-    finally:
-        remove_staging(staging)
+    for start in range(0, len(files), arguments.files_per_round):
+        dealt = deal_files(files[start : start + arguments.files_per_round], hands)
+        rows = extract_rows(
+            spread_files(spark, dealt), arguments.audio_dir.absolute(), analysis
+        ).toArrow()
+        add_part(arguments.store, feature_set(*analysis), rows)
+
+
+def read_analysis(arguments: argparse.Namespace) -> Analysis:
+    return Analysis(arguments.sample_rate, arguments.excerpt_seconds)
 
 
 def count_outcomes(outcomes: pd.DataFrame, pending: list[AudioFile]) -> dict[str, object]:
@@ -174,7 +172,7 @@ def count_rules(refused: pd.DataFrame) -> dict[str, int]:
 def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, object]:
     """Bring the store up to the catalogue; returns the report."""
     started = time.monotonic()
-    definition = feature_set(arguments.sample_rate)
+    definition = feature_set(*read_analysis(arguments))
     contents = list_contents(arguments.catalogue)
     known = read_known(arguments.store, definition)
     pending = choose_pending(contents, known)

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nocturne.commands import benches, evaluations, nights, servers, streams, web
+from nocturne.commands import audio, benches, evaluations, nights, servers, streams, web
 from nocturne.errors import Misuse, NocturneError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (servers, nights, web, streams, evaluations, benches):
+for group in (servers, nights, audio, web, streams, evaluations, benches):
     app.add_typer(group.app)
 start = partial(app, prog_name="./nocturne")
 

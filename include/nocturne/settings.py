@@ -9,16 +9,50 @@ never while a module is imported.
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from nocturne.audio.names import (
+    SampleRate,
+    parse_sample_rate,
+    require_excerpt,
+    require_sample_rate,
+)
 from nocturne.errors import Misuse
 
 SETTINGS_FILE = "settings.env"
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+def check_rate(value: str | int) -> SampleRate:
+    rate = parse_sample_rate(value)
+    require_sample_rate(rate)
+    return rate
+
+
+def check_excerpt(seconds: float) -> float:
+    require_excerpt(seconds)
+    return seconds
+
+
+def explain(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The check, with what it refuses as pydantic wants to hear it."""
+
+    def checked(value: Any) -> Any:
+        try:
+            return check(value)
+        except Misuse as misuse:
+            raise ValueError(str(misuse)) from misuse
+
+    return checked
+
+
+AnalysisRate = Annotated[SampleRate, PlainValidator(explain(check_rate))]
+Excerpt = Annotated[float, AfterValidator(explain(check_excerpt))]
 
 
 class Settings(BaseSettings):
@@ -46,7 +80,12 @@ class Settings(BaseSettings):
     lineage_url: str = Field(
         "", description="server that takes OpenLineage events; files in NOCTURNE_HOME if unset"
     )
-    sample_rate: int = Field(22050, ge=16000, le=96000, description="Hz that audio is analysed at")
+    sample_rate: AnalysisRate = Field(
+        22050, description="Hz that audio is analysed at, or native: each file's own"
+    )
+    excerpt_seconds: Excerpt = Field(
+        0, description="seconds analysed from the middle of a file; 0: the whole file"
+    )
     max_refused_share: float = Field(
         0.2, ge=0, le=1, description="share of files or rows refused that fails a task"
     )

@@ -54,6 +54,7 @@ def land(params: Summary, night: Night, run_id: str) -> Summary:
         "audio_dir": str(audio_dir.absolute()),
         "store": str(settings.features_dir),
         "sample_rate": settings.sample_rate,
+        "excerpt_seconds": settings.excerpt_seconds,
         "data_date": night.data_date,
         "tracks": len(landed.tracks),
         "refused": len(landed.refusals),
@@ -89,7 +90,7 @@ def publish_features(landed: Summary, night: Night, run_id: str) -> Summary:
     """Join metadata and features, set bad audio aside, send every track to Kafka."""
     settings = load_settings()
     catalogue = read_catalogue(Path(landed["run_dir"]))
-    definition = feature_set(landed["sample_rate"])
+    definition = feature_set(landed["sample_rate"], landed["excerpt_seconds"])
     features = read_features(settings.features_dir, definition, set(catalogue["audio_sha256"]))
     tracks, refusals = join_features(catalogue, features)
     config = kafka_config()

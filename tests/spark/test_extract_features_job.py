@@ -1,17 +1,27 @@
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import soundfile
 from pyspark.sql.functions import spark_partition_id
 
 from nocturne.audio.analyse import analyse_file
-from nocturne.audio.store import read_features
+from nocturne.audio.names import Analysis
+from nocturne.audio.store import add_part, read_features, read_known
+from nocturne.catalogue.land import land_library
 from nocturne.errors import BadInput
+from nocturne.refusals import require_few
+from nocturne.settings import PROJECT
+from nocturne.stream.tracks import join_features
 from spark_jobs.extract_features import (
     AudioFile,
     choose_pending,
@@ -75,9 +85,9 @@ def run(spark, tmp_path, audio_dir):
     def run_over(catalogue: pd.DataFrame | None = None, **options: object) -> dict[str, object]:
         path = tmp_path / "catalogue.parquet"
         (catalogue_of(audio_dir) if catalogue is None else catalogue).to_parquet(path)
-        arguments = ["--catalogue", path, "--audio-dir", audio_dir, "--store", tmp_path / "store"]
+        arguments = ["--catalogue", path, "--store", tmp_path / "store"]
         arguments += ["--report", tmp_path / "report.json"]
-        for name, value in options.items():
+        for name, value in {"audio_dir": audio_dir, **options}.items():
             arguments += [f"--{name.replace('_', '-')}", value]
         report = run_job(spark, parse_arguments([str(argument) for argument in arguments]))
         del report["seconds"]
@@ -119,7 +129,7 @@ def test_rows_equal_those_of_plain_python(run, tmp_path, audio_dir):
     assert len(rows) == 6
     paths = dict(zip(catalogue["audio_sha256"], catalogue["audio_path"], strict=True))
     for row in rows.itertuples():
-        expected = analyse_file(audio_dir / paths[row.audio_sha256], row.audio_sha256, RATE)
+        expected = analyse_file(audio_dir / paths[row.audio_sha256], row.audio_sha256, Analysis())
         assert (row.rule, row.reason) == (expected.rule, expected.reason)
         if row.rule is None:
             np.testing.assert_array_equal(row.features, expected.features)
@@ -164,20 +174,125 @@ def test_an_unreadable_file_is_tried_again_until_it_can_be_read(run, tmp_path, a
     assert len(row["features"]) == 518
 
 
-def test_a_job_that_dies_leaves_the_store_as_it_was(run, tmp_path, audio_dir, monkeypatch):
-    catalogue = catalogue_of(audio_dir)
-    run(catalogue.iloc[:2])
-    before = bytes_of(tmp_path / "store")
+def test_rounds_add_their_rows_as_they_are_done(run, tmp_path):
+    run()
+    once = read_known(tmp_path / "store", FEATURE_SET)
+    shutil.rmtree(tmp_path / "store")
+    report = run(files_per_round=2)
+    assert (report["contents"], report["extracted"]) == (6, 3)
+    assert len(bytes_of(tmp_path / "store")) == 3
+    assert read_known(tmp_path / "store", FEATURE_SET) == once
+
+
+def test_a_job_that_dies_keeps_the_rounds_that_were_done(run, tmp_path, monkeypatch):
+    def die_at_the_second(*arguments: object) -> None:
+        if bytes_of(tmp_path / "store"):
+            raise KeyboardInterrupt
+        add_part(*arguments)
+
     with monkeypatch.context() as patch:
-        patch.setattr("spark_jobs.extract_features.add_parts", die)
+        patch.setattr("spark_jobs.extract_features.add_part", die_at_the_second)
         with pytest.raises(KeyboardInterrupt):
-            run(catalogue)
-    assert bytes_of(tmp_path / "store") == before
-    assert run(catalogue)["contents"] == 6
+            run(files_per_round=2)
+    before = bytes_of(tmp_path / "store")
+    report = run(files_per_round=2)
+    assert report["extracted"] + sum(report["refused"].values()) == 4
+    assert report["reused"] + sum(report["refused_before"].values()) == 2
+    assert before.items() < bytes_of(tmp_path / "store").items()
 
 
-def die(*_arguments: object) -> None:
-    raise KeyboardInterrupt
+def test_a_job_that_is_killed_keeps_the_rounds_that_were_done(tmp_path, audio_dir):
+    """Kill -9 to driver, JVM and workers, as soon as the store has its first part."""
+    random = np.random.default_rng(6)
+    for number in range(8):
+        noise = random.uniform(-0.5, 0.5, RATE * 4)
+        soundfile.write(audio_dir / f"more {number}.wav", noise, RATE)
+    catalogue_of(audio_dir).to_parquet(tmp_path / "catalogue.parquet")
+    store = tmp_path / "store"
+    job = subprocess.Popen(
+        [
+            sys.executable, "-m", "spark_jobs.extract_features",
+            "--catalogue", tmp_path / "catalogue.parquet", "--audio-dir", audio_dir,
+            "--store", store, "--report", tmp_path / "report.json", "--files-per-round", "2",
+        ],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_SUBMIT_ARGS": "--master local[1] --conf spark.ui.enabled=false"
+            " --conf spark.driver.host=127.0.0.1 pyspark-shell",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not list(store.glob("*/part-*")):
+        assert job.poll() is None, "the job ended without a part"
+        time.sleep(0.05)
+    family = psutil.Process(job.pid).children(recursive=True)
+    for process in (job, *family):
+        process.kill()
+    job.wait()
+    kept = read_known(store, FEATURE_SET)
+    assert 2 <= len(kept) < 14
+    assert not (tmp_path / "report.json").exists()
+    _, living = psutil.wait_procs(family, timeout=10)
+    assert not living
+
+
+def test_a_folder_of_a_hundred_files_with_six_bad_ones(run, tmp_path):
+    """94 tracks are sent, 6 refused, each by its rule, and that is no reason to stop."""
+    audio, metadata = tmp_path / "hundred", tmp_path / "metadata"
+    metadata.mkdir()
+    write_hundred(audio)
+    rows = "".join(f"{number},Title {number},Artist\n" for number in range(1, 101))
+    (metadata / "raw_tracks.csv").write_text(f"track_id,track_title,artist_name\n{rows}")
+
+    landed = land_library(audio, metadata)
+    require_few(len(landed.refusals), landed.rows_read + landed.files_found, 0.2, "rows and files")
+    report = run(landed.tracks, audio_dir=audio, partitions=4)
+    features = read_features(tmp_path / "store", FEATURE_SET, set(landed.tracks["audio_sha256"]))
+    tracks, refusals = join_features(landed.tracks, features)
+    require_few(len(refusals), len(landed.tracks), 0.2, "audio files")
+    assert report["extracted"] == len(tracks) == 94
+    assert landed.without_audio == []
+    assert {refusal.source: refusal.rule for refusal in [*landed.refusals, *refusals]} == {
+        "95.mp3": "audio_unreadable",
+        "96.mp3": "empty",
+        "97.flac": "damaged",
+        "98.mp3": "not_audio",
+        "99.wav": "not_finite",
+        "100.wav": "empty",
+    }
+
+
+def write_hundred(audio: Path) -> None:
+    """94 clips, a folder, no bytes, a FLAC cut off, text, NaNs, a header without samples."""
+    (audio / "95.mp3").mkdir(parents=True)
+    random = np.random.default_rng(7)
+    noise = random.uniform(-0.5, 0.5, (100, round(1.2 * RATE)))
+    for number in range(1, 95):
+        form = ("wav", "flac", "ogg", "mp3")[number % 4]
+        soundfile.write(audio / f"{number}.{form}", noise[number], RATE)
+    (audio / "96.mp3").touch()
+    soundfile.write(audio / "97.flac", random.uniform(-0.5, 0.5, 10 * RATE), RATE)
+    content = (audio / "97.flac").read_bytes()
+    (audio / "97.flac").write_bytes(content[: len(content) // 4])
+    (audio / "98.mp3").write_text("<html>404 Not Found</html>" * 100)
+    noise[99][1000] = np.nan
+    soundfile.write(audio / "99.wav", noise[99], RATE, subtype="FLOAT")
+    soundfile.write(audio / "100.wav", np.empty(0), RATE)
+
+
+def test_excerpts_and_native_rates_are_feature_sets_of_their_own(run, tmp_path, audio_dir):
+    catalogue = catalogue_of(audio_dir).iloc[:2]
+    for options, name, seconds in (
+        ({"excerpt_seconds": 1.5}, "fma518-v1-22050-1.5s", 1.5),
+        ({"sample_rate": "native"}, "fma518-v1-native", 2),
+    ):
+        assert run(catalogue, **options)["feature_set"] == name
+        rows = read_features(tmp_path / "store", name, list(catalogue["audio_sha256"]))
+        assert rows["duration_seconds"].tolist() == [seconds, seconds]
 
 
 def test_an_empty_catalogue_is_no_work(run, tmp_path, audio_dir):
@@ -195,7 +310,7 @@ def test_extract_rows_keeps_known_unreadable_files_out(spark, tmp_path):
         AudioFile("a", "missing.wav", 10, tried_before=True),
         AudioFile("b", "missing.wav", 10, tried_before=False),
     ]
-    rows = extract_rows(spread_files(spark, [files]), tmp_path, RATE).collect()
+    rows = extract_rows(spread_files(spark, [files]), tmp_path, Analysis()).collect()
     assert [(row.audio_sha256, row.rule, row.features) for row in rows] == [
         ("b", "unreadable", None)
     ]

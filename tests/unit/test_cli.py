@@ -5,7 +5,10 @@ import sys
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from nocturne import cli
 from nocturne.cli import app, main, start
@@ -104,6 +107,12 @@ def test_without_arguments_help_is_shown(nocturne):
         (["rollback"], "no MongoDB yet"),
         (["recommend", "--track", "2"], "no MongoDB yet"),
         (["features"], "'files'"),
+        (["features", "a.ogg", "--sample-rate", "fast"], "`native` or a whole number"),
+        (["features", "a.ogg", "--sample-rate", "8000"], "16000 Hz"),
+        (["features", "a.ogg", "--excerpt", "0.1"], "1 s or more"),
+        (["features", "a.ogg", "--format", "xml"], "'xml'"),
+        (["features", "a.ogg", "--format", "parquet"], "--output"),
+        (["features", "a.ogg", "b.ogg", "--plot", "a.png"], "single file"),
         (["topics"], "no Kafka yet"),
         (["ingest", "user_activity"], "no Kafka yet"),
         (["dead-letters", "user_activity", "--replay"], "no Kafka yet"),
@@ -203,7 +212,35 @@ def test_features_of_what_is_no_audio_are_json_with_a_rule_and_a_failure(nocturn
     assert code == 1
     (described,) = json.loads(out)
     assert described["rule"]
-    assert err.startswith("nocturne: Some files gave no features")
+    assert err.startswith("nocturne: 1 of 1 files gave no features:\n  ")
+
+
+def test_good_files_are_written_before_the_bad_ones_are_named(nocturne, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * 22050)
+    good, bad = tmp_path / "good.wav", tmp_path / "bad.mp3"
+    soundfile.write(good, noise, 22050)
+    bad.touch()
+    code, out, err = nocturne("features", str(bad), str(good), "--format", "csv", "--excerpt", "1")
+    assert code == 1
+    header, row = out.splitlines()
+    assert header.startswith("file,feature_set,duration_seconds,chroma_cens.kurtosis.01,")
+    assert row.startswith(f"{good},fma518-v1-22050-1s,1.0,")
+    assert err == (
+        f"nocturne: 1 of 2 files gave no features:\n  {bad}: empty: The file has no bytes.\n"
+    )
+
+
+def test_features_as_parquet_and_a_picture(nocturne, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-1, 1, 96000), 48000)
+    table, picture = tmp_path / "a.parquet", tmp_path / "a.png"
+    ended = nocturne(
+        "features", str(tmp_path / "a.wav"), "--sample-rate", "native",
+        "--format", "parquet", "--output", str(table), "--plot", str(picture),
+    )  # fmt: skip
+    assert ended == (0, "", "")
+    (row,) = pq.read_table(table).to_pylist()
+    assert (row["feature_set"], row["duration_seconds"]) == ("fma518-v1-native", 2)
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

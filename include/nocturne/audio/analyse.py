@@ -7,18 +7,30 @@ import numpy.typing as npt
 
 from nocturne.audio.decode import decode
 from nocturne.audio.features import extract
+from nocturne.audio.names import Analysis
 from nocturne.audio.rules import Rule, UnusableAudio
 from nocturne.audio.store import FeatureRecord
 
 
-def analyse_file(path: Path, audio_sha256: str, sample_rate: int) -> FeatureRecord:
-    """The features of a file, or the rule and reason of its refusal; a bad file never raises."""
+def analyse_file(path: Path, audio_sha256: str, analysis: Analysis) -> FeatureRecord:
+    """The features of a file, or the rule and reason of its refusal.
+
+    A bad file never raises; one that kills or stops its decoder wants a `worker.Worker` around it.
+    """
     try:
-        samples = decode(path, sample_rate)
-        features = require_finite(extract(samples, sample_rate))
+        clip = decode(path, analysis)
+        features = require_finite(extract(clip.samples, clip.sample_rate))
     except UnusableAudio as unusable:
-        return FeatureRecord(audio_sha256, None, unusable.rule.value, unusable.reason, None)
-    return FeatureRecord(audio_sha256, features.tolist(), None, None, len(samples) / sample_rate)
+        return FeatureRecord.refused(audio_sha256, unusable.rule, unusable.reason)
+    except MemoryError:
+        return FeatureRecord.refused(
+            audio_sha256, Rule.TOO_LARGE_IN_MEMORY, "Its analysis needs more memory than there is."
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a decoder makes of bad bytes is a row
+        return FeatureRecord.refused(
+            audio_sha256, Rule.DECODER_FAILED, f"{type(error).__name__}: {error}"
+        )
+    return FeatureRecord(audio_sha256, features.tolist(), None, None, clip.seconds)
 
 
 def require_finite(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -26,3 +38,8 @@ def require_finite(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     if not np.isfinite(features).all():
         raise UnusableAudio(Rule.NOT_FINITE, "Some features are infinite or not a number.")
     return features
+
+
+def warm_up() -> None:
+    """Have everything loaded and compiled before the first file, whose time is limited."""
+    extract(np.random.default_rng(0).standard_normal(2 * 22050).astype(np.float32), 22050)

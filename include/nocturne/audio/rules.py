@@ -13,12 +13,20 @@ class Rule(StrEnum):
     NOT_AUDIO = "not_audio"
     DAMAGED = "damaged"
     TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
     SILENT = "silent"
     NOT_FINITE = "not_finite"
+    TOO_LARGE_IN_MEMORY = "too_large_in_memory"
+    DECODER_FAILED = "decoder_failed"  # an error that nobody foresaw
+    DECODER_DIED = "decoder_died"
+    DECODER_HUNG = "decoder_hung"
 
 
-TRANSIENT_RULES = frozenset({Rule.UNREADABLE})
-"""Rules that speak of the moment and not of the content: such files are tried again."""
+TRANSIENT_RULES = frozenset(
+    {Rule.UNREADABLE, Rule.DECODER_FAILED, Rule.DECODER_DIED, Rule.DECODER_HUNG}
+)
+"""Rules that may speak of the moment, the machine or a library's version and not of the content:
+such files are tried again by the next job."""
 
 
 class UnusableAudio(NocturneError):

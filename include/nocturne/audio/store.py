@@ -2,12 +2,11 @@
 
 `<store>/<feature set>/part-<hash>.parquet` holds one row for each content. Files are added
 whole and never changed, so a reader needs no lock. A file's name is the hash of its rows' keys
-and outcomes, so adding the same rows again changes nothing. Names that begin with `_` are
-staging folders of running jobs; one that a killed job left behind may be deleted.
+and outcomes, so adding the same rows again changes nothing. Names that begin with `_` are parts
+that are being written; one that a killed job left behind may be deleted.
 """
 
 import hashlib
-import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from nocturne.audio.rules import TRANSIENT_RULES
+from nocturne.audio.rules import TRANSIENT_RULES, Rule
 from nocturne.errors import BadInput
 
 
@@ -30,6 +29,10 @@ class FeatureRecord(NamedTuple):
     rule: str | None
     reason: str | None
     duration_seconds: float | None
+
+    @classmethod
+    def refused(cls, audio_sha256: str, rule: Rule, reason: str) -> "FeatureRecord":
+        return cls(audio_sha256, None, rule.value, reason, None)
 
 
 SCHEMA = pa.schema(
@@ -51,30 +54,16 @@ def feature_set_folder(store: Path, feature_set: str) -> Path:
     return store / feature_set
 
 
-def staging_folder(store: Path, feature_set: str, wanted: Iterable[str]) -> Path:
-    """Where a job that extracts the contents `wanted` writes before its files are added."""
-    return feature_set_folder(store, feature_set) / f"_staging-{hash_of(sorted(wanted))}"
-
-
-def add_parts(store: Path, feature_set: str, staged: Path) -> None:
-    """Add the rows of each staged Parquet file to the store, as one part that appears whole.
-
-    Parts are written anew by Arrow, because Spark's files differ in bytes where their rows are
-    equal. Killed in between, this leaves whole parts in the store, and the rest for the next job.
-    """
+def add_part(store: Path, feature_set: str, rows: pa.Table) -> None:
+    """Add rows of SCHEMA to the store, as one part that appears whole; no rows add nothing."""
+    rows = rows.select(SCHEMA.names).cast(SCHEMA).sort_by("audio_sha256").combine_chunks()
     folder = feature_set_folder(store, feature_set)
-    for file in sorted(staged.glob("part-*.parquet")):
-        rows = pq.read_table(file, schema=SCHEMA).sort_by("audio_sha256")
-        part = folder / part_name(rows)
-        if rows.num_rows and not part.exists():
-            pq.write_table(rows, staged / part.name)
-            (staged / part.name).replace(part)
-
-
-def remove_staging(staged: Path) -> None:
-    """Remove a staging folder, present or not."""
-    if staged.exists():
-        shutil.rmtree(staged)
+    part = folder / part_name(rows)
+    if rows.num_rows and not part.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f"_{part.name}"
+        pq.write_table(rows, unfinished)
+        unfinished.replace(part)
 
 
 def part_name(rows: pa.Table) -> str:
@@ -133,8 +122,8 @@ def require_all(found: Iterable[str], wanted: Collection[str], folder: Path) -> 
     if missing:
         raise BadInput(
             f"{folder} lacks the features of {len(missing)} of {len(set(wanted))} files, the"
-            f" first with the SHA-256 {missing[0]}. Run extract_features for this catalogue"
-            " and sample rate."
+            f" first with the SHA-256 {missing[0]}. Run extract_features for this catalogue,"
+            " sample rate and excerpt."
         )
 
 

@@ -58,7 +58,7 @@ class Retraining:
 def plan(work: Retraining) -> None:
     settings = work.settings
     collection = settings.tracks_collection
-    definition = feature_set(settings.sample_rate)
+    definition = feature_set(settings.sample_rate, settings.excerpt_seconds)
     recipe = candidates.choose_recipe(settings, definition, settings.k_min, settings.k_max)
     track_ids = {track["_id"] for track in work.database[collection].find({}, ["_id"])}
     origin = {"run_id": RUN, "library": RUN}

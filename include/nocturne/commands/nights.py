@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nocturne.commands.options import Json, open_catalogue
-from nocturne.errors import Misuse, NocturneError
+from nocturne.errors import Misuse
 
 app = typer.Typer()
 Day = Annotated[str, typer.Argument(help="A day of data, as in 2026-11-01.")]
@@ -109,21 +109,6 @@ def live_at(
         print_json(entry)
     else:
         out.print(entry["version"] if entry else "nothing was live then")
-
-
-@app.command()
-def features(
-    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
-) -> None:
-    """The 518 features of audio files, as JSON on stdout."""
-    from nocturne.audio.describe import describe_files
-    from nocturne.console import print_json
-    from nocturne.settings import load_settings
-
-    described = describe_files(files, load_settings().sample_rate)
-    print_json(described)
-    if any("rule" in item for item in described):
-        raise NocturneError("Some files gave no features; their rule and reason are in the output.")
 
 
 def show_run(result: dict[str, Any], as_json: bool) -> None:

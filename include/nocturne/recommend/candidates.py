@@ -177,8 +177,8 @@ def require_feature_set(tracks: list[Document], feature_set: str) -> None:
     if others:
         raise BadInput(
             f"Some tracks are stored with features of {', '.join(others)}, not {feature_set}: a"
-            " newer run used another sample rate. Run a night after it, or set"
-            " NOCTURNE_SAMPLE_RATE to that one."
+            " newer run used another rate or excerpt. Run a night after it, or set"
+            " NOCTURNE_SAMPLE_RATE and NOCTURNE_EXCERPT_SECONDS to that one."
         )
 
 

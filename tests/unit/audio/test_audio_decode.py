@@ -6,7 +6,8 @@ import pytest
 import soundfile
 import soxr
 
-from nocturne.audio.decode import decode
+from nocturne.audio.decode import decode as decode_clip
+from nocturne.audio.names import Analysis
 from nocturne.audio.rules import TRANSIENT_RULES, Rule, UnusableAudio
 
 RATE = 22050
@@ -19,6 +20,10 @@ LIBROSA_LOAD_WARNINGS = pytest.mark.filterwarnings(
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> np.ndarray:
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+
+
+def decode(path: Path, rate: int) -> np.ndarray:
+    return decode_clip(path, Analysis(rate)).samples
 
 
 def write(path: Path, samples: np.ndarray, rate: int, **options: str) -> Path:

@@ -2,18 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from nocturne.audio.store import (
     SCHEMA,
     FeatureRecord,
-    add_parts,
+    add_part,
     read_features,
     read_known,
     read_outcomes,
-    remove_staging,
-    staging_folder,
 )
 from nocturne.errors import BadInput
 
@@ -29,14 +26,8 @@ def refused(sha256: str, rule: str) -> FeatureRecord:
 
 
 def add(store: Path, *records: FeatureRecord) -> None:
-    """Stage the records as a job does, one file for all, and add them."""
-    staged = staging_folder(store, FEATURE_SET, [record.audio_sha256 for record in records])
-    staged.mkdir(parents=True)
-    table = pa.Table.from_pylist([record._asdict() for record in records], schema=SCHEMA)
-    pq.write_table(table, staged / "part-00000.parquet")
-    (staged / "_SUCCESS").touch()
-    add_parts(store, FEATURE_SET, staged)
-    remove_staging(staged)
+    rows = [record._asdict() for record in records]
+    add_part(store, FEATURE_SET, pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 def bytes_of(store: Path) -> dict[str, bytes]:
@@ -103,9 +94,17 @@ def test_equal_rows_of_two_jobs_count_once(tmp_path):
     assert list(read_features(tmp_path, FEATURE_SET, "abc")["audio_sha256"]) == ["a", "b", "c"]
 
 
-def test_what_a_killed_job_left_in_staging_is_not_read(tmp_path):
+def test_what_a_killed_job_left_half_written_is_not_read(tmp_path):
     add(tmp_path, good("a"))
-    staged = staging_folder(tmp_path, FEATURE_SET, ["b"])
-    staged.mkdir()
-    (staged / "part-00000.parquet").write_bytes(b"PAR1 half a file")
+    (tmp_path / FEATURE_SET / "_part-0.parquet").write_bytes(b"PAR1 half a file")
     assert read_known(tmp_path, FEATURE_SET) == {"a": None}
+
+
+def test_columns_in_any_order_and_in_pieces_give_the_same_bytes(tmp_path):
+    rows = pa.Table.from_pylist([good("a")._asdict(), good("b")._asdict()], schema=SCHEMA)
+    add_part(tmp_path, FEATURE_SET, rows)
+    before = bytes_of(tmp_path)
+    pieces = pa.concat_tables([rows.slice(1), rows.slice(0, 1)]).select(SCHEMA.names[::-1])
+    (tmp_path / FEATURE_SET / next(iter(before))).unlink()
+    add_part(tmp_path, FEATURE_SET, pieces)
+    assert bytes_of(tmp_path) == before
