@@ -1,0 +1,202 @@
+"""The inner loops over the Fourier transform, compiled by numba when they are first called.
+
+LANES frames lie side by side, one row for each bin, so that the processor does 8 or 16 frames at
+once, and still adds each frame's bins one by one, in the order in which librosa adds them. No
+sum may be reordered: where librosa compares sums, as rolloff does, rounding decides.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from nocturne.audio.fourier import FRAME_SAMPLES, HOP_SAMPLES, LANES
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+TINY = np.finfo(np.float32).tiny
+"""librosa divides no frame by a sum that is smaller."""
+ROLLOFF_SHARE = np.float32(0.85)
+PEAK_SHARE = np.float32(0.1)
+HALF = np.float32(0.5)
+SOUNDLESS = np.float32(1e-10)
+
+
+@njit(cache=True, nogil=True)
+def square(lanes: Floats, power: Floats) -> None:
+    """Magnitudes to their squares."""
+    for place in range(lanes.shape[0]):
+        row = lanes[place]
+        squares = power[place]
+        for lane in range(LANES):
+            squares[lane] = row[lane] * row[lane]
+
+
+@njit(cache=True, nogil=True)
+def measure_moments(lanes: Floats, frequencies: Doubles, out: Doubles) -> None:
+    """Rows of `out`, (3, LANES): centroid and bandwidth in Hz, root mean square."""
+    total = np.zeros(LANES)
+    moment = np.zeros(LANES)
+    energy = np.zeros(LANES)
+    last = lanes.shape[0] - 1
+    for place in range(lanes.shape[0]):
+        row = lanes[place]
+        frequency = frequencies[place]
+        share = 0.5 if place in (0, last) else 1.0
+        for lane in range(LANES):
+            value = np.float64(row[lane])
+            total[lane] += value
+            moment[lane] += frequency * value
+            energy[lane] += share * value * value
+    for lane in range(LANES):
+        total[lane] = total[lane] if total[lane] >= TINY else 1.0
+    centroid = moment / total
+    spread = np.zeros(LANES)
+    for place in range(lanes.shape[0]):
+        row = lanes[place]
+        frequency = frequencies[place]
+        for lane in range(LANES):
+            deviation = frequency - centroid[lane]
+            spread[lane] += np.float64(row[lane]) * deviation * deviation
+    samples = 2.0 * last
+    out[0] = centroid
+    out[1] = np.sqrt(spread / total)
+    out[2] = np.sqrt(2.0 * energy) / samples
+
+
+@njit(cache=True, nogil=True)
+def find_rolloff(lanes: Floats, frequencies: Doubles, out: Doubles) -> None:
+    """The frequency in Hz below which 85 % of the magnitudes lie: `out` is (LANES,)."""
+    total = np.zeros(LANES, np.float32)
+    for place in range(lanes.shape[0]):
+        row = lanes[place]
+        for lane in range(LANES):
+            total[lane] += row[lane]
+    threshold = ROLLOFF_SHARE * total
+    below = np.zeros(LANES, np.int32)
+    total[:] = 0
+    for place in range(lanes.shape[0]):
+        row = lanes[place]
+        for lane in range(LANES):
+            total[lane] += row[lane]
+            below[lane] += total[lane] < threshold[lane]
+    for lane in range(LANES):
+        out[lane] = frequencies[below[lane]]
+
+
+@njit(cache=True, nogil=True)
+def sum_mels(power: Floats, spans: Indices, weights: Floats, out: Floats) -> None:
+    """Energy under each mel filter: `out` is (mels, LANES)."""
+    for mel in range(spans.shape[0]):
+        first, end, begin = spans[mel]
+        sums = out[mel]
+        sums[:] = 0
+        for place in range(first, end):
+            row = power[place]
+            weight = weights[begin + place - first]
+            for lane in range(LANES):
+                sums[lane] += weight * row[lane]
+
+
+@njit(cache=True, nogil=True)
+def keep_greatest(row: Floats, sign: np.float32, kept: Floats, rest: Floats) -> None:
+    """Put one bin of each frame, times `sign`, into its list of the greatest: (ranks, LANES)."""
+    for lane in range(LANES):
+        rest[lane] = sign * row[lane]
+    for rank in range(kept.shape[0]):
+        ranked = kept[rank]
+        for lane in range(LANES):
+            value, other = rest[lane], ranked[lane]
+            ranked[lane] = value if value > other else other
+            rest[lane] = other if value > other else value
+
+
+@njit(cache=True, nogil=True)
+def average_greatest(lanes: Floats, span: Indices, sign: np.float32, out: Doubles) -> None:
+    """The mean of a band's greatest bins, or with a `sign` of -1 of its least: (LANES,)."""
+    first, end, count = span
+    kept = np.full((count, LANES), -np.inf, np.float32)
+    rest = np.empty(LANES, np.float32)
+    for place in range(first, end):
+        keep_greatest(lanes[place], sign, kept, rest)
+    for lane in range(LANES):
+        out[lane] = sign * kept[:, lane].sum() / np.float32(count)
+
+
+@njit(cache=True, nogil=True)
+def measure_contrast(lanes: Floats, spans: Indices, peaks: Doubles, valleys: Doubles) -> None:
+    """Means of the greatest and of the least 2 % of each band: (bands, LANES)."""
+    for band in range(spans.shape[0]):
+        average_greatest(lanes, spans[band], np.float32(1), peaks[band])
+        average_greatest(lanes, spans[band], np.float32(-1), valleys[band])
+
+
+@njit(cache=True, nogil=True)
+def find_greatest(lanes: Floats) -> Floats:
+    """The greatest bin of each frame: (LANES,)."""
+    greatest = lanes[0].copy()
+    for place in range(1, lanes.shape[0]):
+        row = lanes[place]
+        for lane in range(LANES):
+            greatest[lane] = row[lane] if row[lane] > greatest[lane] else greatest[lane]
+    return greatest
+
+
+@njit(cache=True, nogil=True)
+def refine_peak(before: float, here: float, after: float) -> tuple[float, float]:
+    """Shift in bins and height of the parabola through a peak, in librosa's own arithmetic."""
+    curve = after + before - 2 * here
+    slope = (after - before) / 2
+    shift = np.float32(0) if abs(slope) >= abs(curve) else np.float32(-slope / curve)
+    gradient = (after - before) * HALF
+    return shift, here + (HALF * gradient) * shift
+
+
+@njit(cache=True, nogil=True)
+def find_peaks(
+    lanes: Floats, frames: int, first: int, end: int, sample_rate: float, peaks: Floats
+) -> int:
+    """Peaks above a tenth of their frame's greatest, between two bins: how many there are.
+
+    Frequencies in Hz and heights go into the rows of `peaks`. Only the first `frames` lanes are
+    looked at.
+    """
+    least = PEAK_SHARE * find_greatest(lanes)
+    is_peak = np.empty(LANES, np.uint8)
+    found = 0
+    for place in range(first, end):
+        before, here, after = lanes[place - 1], lanes[place], lanes[place + 1]
+        for lane in range(LANES):
+            is_peak[lane] = (
+                (here[lane] > least[lane])
+                & (here[lane] > before[lane])
+                & (here[lane] >= after[lane])
+            )
+        for lane in range(frames):
+            if is_peak[lane]:
+                shift, height = refine_peak(before[lane], here[lane], after[lane])
+                peaks[0, found] = (place + np.float64(shift)) * sample_rate / FRAME_SAMPLES
+                peaks[1, found] = height
+                found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def count_crossings(samples: Floats, out: Doubles) -> None:
+    """Share of samples whose sign differs from the one before, in centred frames: (frames,).
+
+    Beyond its ends the signal stays as it is there. What is no louder than 1e-10 counts as
+    positive, and a frame's first sample as no crossing.
+    """
+    crossed = np.zeros(samples.size + 1, np.int32)
+    for place in range(1, samples.size):
+        crossed[place] = (samples[place] < -SOUNDLESS) != (samples[place - 1] < -SOUNDLESS)
+    total = 0
+    for place in range(samples.size):
+        total += crossed[place]
+        crossed[place] = total
+    for frame in range(out.size):
+        begin = frame * HOP_SAMPLES - FRAME_SAMPLES // 2
+        last = min(begin + FRAME_SAMPLES, samples.size) - 1
+        out[frame] = (crossed[last] - crossed[max(begin, 0)]) / FRAME_SAMPLES
