@@ -18,37 +18,22 @@ FRAME_SAMPLES = 2048
 HOP_SAMPLES = 512
 FFT_BINS = FRAME_SAMPLES // 2 + 1
 POINTS = FRAME_SAMPLES // 2
+OVERLAP = FRAME_SAMPLES // HOP_SAMPLES - 1
 PARTS = POINTS * LANES
 """Buffers hold all real parts, then all imaginary ones, point by point."""
 ANGLES = 2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES
 TWIDDLES: Doubles = np.stack([np.cos(ANGLES), -np.sin(ANGLES)])
 
 
-def make_buffers() -> Doubles:
-    """Room for `transform` to work in."""
-    return np.zeros((2, 2 * PARTS))
+def cut_hops(samples: Floats, frames: int) -> Floats:
+    """A clip in rows of a hop, from half a frame before its start on: (hops, 512).
 
-
-def fold_samples(samples: Floats, frames: int) -> Floats:
-    """A clip in rows of a hop, turned: the sample s hops and r samples from its start less half
-    a frame is at [r, s]: (512, hops). Silence fills what frames reach beyond the ends.
+    Silence fills what frames reach beyond the ends, and the last block's missing frames.
     """
-    hops = frames + LANES + FRAME_SAMPLES // HOP_SAMPLES
+    hops = frames + LANES + OVERLAP
     padded = np.zeros(hops * HOP_SAMPLES, np.float32)
     padded[FRAME_SAMPLES // 2 :][: len(samples)] = samples
-    folded = np.empty((HOP_SAMPLES, hops), np.float32)
-    turn_rows(padded.reshape(hops, HOP_SAMPLES), folded)
-    return folded
-
-
-@njit(cache=True, nogil=True)
-def turn_rows(rows: Floats, out: Floats) -> None:
-    """Transpose 16 columns, a line of the processor's cache, at a time."""
-    for begin in range(0, rows.shape[1], 16):
-        for number in range(rows.shape[0]):
-            row = rows[number]
-            for place in range(begin, begin + 16):
-                out[place, number] = row[place]
+    return padded.reshape(hops, HOP_SAMPLES)
 
 
 @njit(nogil=True, inline="always")
@@ -87,17 +72,27 @@ def mix_quarters(points, stride, source, target, twiddles):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def window_frames(folded: Floats, first: int, window: Doubles, out: Doubles) -> None:
-    """LANES frames from the number `first` on, times the window: even samples are real parts."""
+def turn_hops(hops: Floats, first: int, turned: Floats) -> None:
+    """Transpose the hops of LANES frames, a cache line's 16 columns at a time: (512, hops)."""
+    for begin in range(0, HOP_SAMPLES, 16):
+        for number in range(LANES + OVERLAP):
+            row = hops[first + number]
+            for place in range(begin, begin + 16):
+                turned[place, number] = row[place]
+
+
+@njit(cache=True, nogil=True)
+def window_frames(turned: Floats, window: Doubles, out: Doubles) -> None:
+    """LANES frames times the window: even samples are real parts, odd ones imaginary."""
     for point in range(POINTS):
         hop, rest = divmod(2 * point, HOP_SAMPLES)
-        even, odd = folded[rest], folded[rest + 1]
+        even, odd = turned[rest], turned[rest + 1]
         gain, next_gain = window[2 * point], window[2 * point + 1]
-        begin, lane_begin = point * LANES, first + hop
+        begin = point * LANES
         for lane in range(LANES):
-            out[begin + lane] = gain * even[lane_begin + lane]
+            out[begin + lane] = gain * even[hop + lane]
         for lane in range(LANES):
-            out[PARTS + begin + lane] = next_gain * odd[lane_begin + lane]
+            out[PARTS + begin + lane] = next_gain * odd[hop + lane]
 
 
 @njit(cache=True, nogil=True)
@@ -130,8 +125,20 @@ def separate(points: Doubles, twiddles: Doubles, out: Complexes) -> None:
             )
 
 
-def transform(folded: Floats, first: int, window: Doubles, room: Doubles, out: Complexes) -> None:
-    """The Fourier transform of LANES windowed frames, from the number `first` on: (1025, LANES)."""
-    window_frames(folded, first, window, room[0])
-    mix_all(room[0], room[1], TWIDDLES)
-    separate(room[1], TWIDDLES, out)
+class Transformer:
+    """Transforms LANES frames at a time, in room that it keeps."""
+
+    def __init__(self, samples: Floats, frames: int, window: Doubles) -> None:
+        self.hops = cut_hops(samples, frames)
+        self.window = window
+        self.turned = np.empty((HOP_SAMPLES, LANES + OVERLAP), np.float32)
+        self.room = np.empty((2, 2 * PARTS))
+        self.transformed = np.empty((FFT_BINS, LANES), np.complex64)
+
+    def transform(self, first: int) -> Complexes:
+        """Frames from the number `first` on; the next call overwrites them: (1025, LANES)."""
+        turn_hops(self.hops, first, self.turned)
+        window_frames(self.turned, self.window, self.room[0])
+        mix_all(self.room[0], self.room[1], TWIDDLES)
+        separate(self.room[1], TWIDDLES, self.transformed)
+        return self.transformed

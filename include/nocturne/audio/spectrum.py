@@ -12,9 +12,7 @@ from nocturne.audio.fourier import (
     FFT_BINS,
     HOP_SAMPLES,
     LANES,
-    fold_samples,
-    make_buffers,
-    transform,
+    Transformer,
 )
 from nocturne.audio.plans import MEL_BANDS, Doubles, Floats, Plan
 from nocturne.audio.spectrum_kernels import (
@@ -61,14 +59,12 @@ def analyse(samples: Floats, plan: Plan) -> Spectrum:
     power, mels = np.empty((FFT_BINS, room), np.float32), np.empty((MEL_BANDS, room), np.float32)
     moments, rolloff = np.empty((3, room)), np.empty(room)
     loudest, quietest = np.empty((bands, room)), np.empty((bands, room))
+    transformer = Transformer(samples, frames, plan.window)
     magnitude_peaks, power_peaks = PeakCollector(plan), PeakCollector(plan)
-    folded, buffers = fold_samples(samples, frames), make_buffers()
-    transformed = np.empty((FFT_BINS, LANES), np.complex64)
     lanes, squares = np.empty((2, FFT_BINS, LANES), np.float32)
     for first in range(0, frames, LANES):
         here = slice(first, first + LANES)
-        transform(folded, first, plan.window, buffers, transformed)
-        np.abs(transformed, out=lanes)
+        np.abs(transformer.transform(first), out=lanes)
         square(lanes, squares)
         power[:, here] = squares
         measure_moments(lanes, plan.frequencies, moments[:, here])

@@ -27,10 +27,8 @@ SOUNDLESS = np.float32(1e-10)
 def square(lanes: Floats, power: Floats) -> None:
     """Magnitudes to their squares."""
     for place in range(lanes.shape[0]):
-        row = lanes[place]
-        squares = power[place]
         for lane in range(LANES):
-            squares[lane] = row[lane] * row[lane]
+            power[place, lane] = lanes[place, lane] * lanes[place, lane]
 
 
 @njit(cache=True, nogil=True)
@@ -41,11 +39,10 @@ def measure_moments(lanes: Floats, frequencies: Doubles, out: Doubles) -> None:
     energy = np.zeros(LANES)
     last = lanes.shape[0] - 1
     for place in range(lanes.shape[0]):
-        row = lanes[place]
         frequency = frequencies[place]
         share = 0.5 if place in (0, last) else 1.0
         for lane in range(LANES):
-            value = np.float64(row[lane])
+            value = np.float64(lanes[place, lane])
             total[lane] += value
             moment[lane] += frequency * value
             energy[lane] += share * value * value
@@ -54,11 +51,10 @@ def measure_moments(lanes: Floats, frequencies: Doubles, out: Doubles) -> None:
     centroid = moment / total
     spread = np.zeros(LANES)
     for place in range(lanes.shape[0]):
-        row = lanes[place]
         frequency = frequencies[place]
         for lane in range(LANES):
             deviation = frequency - centroid[lane]
-            spread[lane] += np.float64(row[lane]) * deviation * deviation
+            spread[lane] += np.float64(lanes[place, lane]) * deviation * deviation
     samples = 2.0 * last
     out[0] = centroid
     out[1] = np.sqrt(spread / total)
@@ -70,16 +66,14 @@ def find_rolloff(lanes: Floats, frequencies: Doubles, out: Doubles) -> None:
     """The frequency in Hz below which 85 % of the magnitudes lie: `out` is (LANES,)."""
     total = np.zeros(LANES, np.float32)
     for place in range(lanes.shape[0]):
-        row = lanes[place]
         for lane in range(LANES):
-            total[lane] += row[lane]
+            total[lane] += lanes[place, lane]
     threshold = ROLLOFF_SHARE * total
     below = np.zeros(LANES, np.int32)
     total[:] = 0
     for place in range(lanes.shape[0]):
-        row = lanes[place]
         for lane in range(LANES):
-            total[lane] += row[lane]
+            total[lane] += lanes[place, lane]
             below[lane] += total[lane] < threshold[lane]
     for lane in range(LANES):
         out[lane] = frequencies[below[lane]]
@@ -88,38 +82,34 @@ def find_rolloff(lanes: Floats, frequencies: Doubles, out: Doubles) -> None:
 @njit(cache=True, nogil=True)
 def sum_mels(power: Floats, spans: Indices, weights: Floats, out: Floats) -> None:
     """Energy under each mel filter: `out` is (mels, LANES)."""
+    sums = np.empty(LANES, np.float32)
     for mel in range(spans.shape[0]):
         first, end, begin = spans[mel]
-        sums = out[mel]
         sums[:] = 0
         for place in range(first, end):
-            row = power[place]
             weight = weights[begin + place - first]
             for lane in range(LANES):
-                sums[lane] += weight * row[lane]
-
-
-@njit(cache=True, nogil=True)
-def keep_greatest(row: Floats, sign: np.float32, kept: Floats, rest: Floats) -> None:
-    """Put one bin of each frame, times `sign`, into its list of the greatest: (ranks, LANES)."""
-    for lane in range(LANES):
-        rest[lane] = sign * row[lane]
-    for rank in range(kept.shape[0]):
-        ranked = kept[rank]
-        for lane in range(LANES):
-            value, other = rest[lane], ranked[lane]
-            ranked[lane] = value if value > other else other
-            rest[lane] = other if value > other else value
+                sums[lane] += weight * power[place, lane]
+        out[mel] = sums
 
 
 @njit(cache=True, nogil=True)
 def average_greatest(lanes: Floats, span: Indices, sign: np.float32, out: Doubles) -> None:
-    """The mean of a band's greatest bins, or with a `sign` of -1 of its least: (LANES,)."""
+    """The mean of a band's greatest bins, or with a `sign` of -1 of its least: (LANES,).
+
+    Each frame's greatest are a sorted list, into which every bin is put and the least falls out.
+    """
     first, end, count = span
     kept = np.full((count, LANES), -np.inf, np.float32)
     rest = np.empty(LANES, np.float32)
     for place in range(first, end):
-        keep_greatest(lanes[place], sign, kept, rest)
+        for lane in range(LANES):
+            rest[lane] = sign * lanes[place, lane]
+        for rank in range(count):
+            for lane in range(LANES):
+                value, other = rest[lane], kept[rank, lane]
+                kept[rank, lane] = value if value > other else other
+                rest[lane] = other if value > other else value
     for lane in range(LANES):
         out[lane] = sign * kept[:, lane].sum() / np.float32(count)
 
@@ -137,9 +127,9 @@ def find_greatest(lanes: Floats) -> Floats:
     """The greatest bin of each frame: (LANES,)."""
     greatest = lanes[0].copy()
     for place in range(1, lanes.shape[0]):
-        row = lanes[place]
         for lane in range(LANES):
-            greatest[lane] = row[lane] if row[lane] > greatest[lane] else greatest[lane]
+            value = lanes[place, lane]
+            greatest[lane] = value if value > greatest[lane] else greatest[lane]
     return greatest
 
 
@@ -154,31 +144,49 @@ def refine_peak(before: float, here: float, after: float) -> tuple[float, float]
 
 
 @njit(cache=True, nogil=True)
+def mark_peaks(lanes: Floats, place: int, least: Floats, out: npt.NDArray[np.uint8]) -> None:
+    """In which frames a bin is above `least` and a local maximum, as librosa defines it."""
+    for lane in range(LANES):
+        value = lanes[place, lane]
+        out[lane] = (
+            (value > least[lane])
+            & (value > lanes[place - 1, lane])
+            & (value >= lanes[place + 1, lane])
+        )
+
+
+@njit(cache=True, nogil=True)
+def keep_peaks(
+    lanes: Floats, place: int, marked: npt.NDArray[np.uint8], sample_rate: float,
+    peaks: Floats, found: int,
+) -> int:  # fmt: skip
+    """Write the marked frames' peaks behind the `found` ones: how many there are then."""
+    for lane in range(marked.size):
+        if marked[lane]:
+            before, here, after = lanes[place - 1, lane], lanes[place, lane], lanes[place + 1, lane]
+            shift, height = refine_peak(before, here, after)
+            peaks[0, found] = (place + np.float64(shift)) * sample_rate / FRAME_SAMPLES
+            peaks[1, found] = height
+            found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
 def find_peaks(
     lanes: Floats, frames: int, first: int, end: int, sample_rate: float, peaks: Floats
 ) -> int:
     """Peaks above a tenth of their frame's greatest, between two bins: how many there are.
 
-    Frequencies in Hz and heights go into the rows of `peaks`. Only the first `frames` lanes are
-    looked at.
+    Their frequencies in Hz and their heights go into the rows of `peaks`. Only the first `frames`
+    lanes are looked at.
     """
     least = PEAK_SHARE * find_greatest(lanes)
-    is_peak = np.empty(LANES, np.uint8)
+    marked = np.empty(LANES, np.uint8)
+    whole = marked[:frames]
     found = 0
     for place in range(first, end):
-        before, here, after = lanes[place - 1], lanes[place], lanes[place + 1]
-        for lane in range(LANES):
-            is_peak[lane] = (
-                (here[lane] > least[lane])
-                & (here[lane] > before[lane])
-                & (here[lane] >= after[lane])
-            )
-        for lane in range(frames):
-            if is_peak[lane]:
-                shift, height = refine_peak(before[lane], here[lane], after[lane])
-                peaks[0, found] = (place + np.float64(shift)) * sample_rate / FRAME_SAMPLES
-                peaks[1, found] = height
-                found += 1
+        mark_peaks(lanes, place, least, marked)
+        found = keep_peaks(lanes, place, whole, sample_rate, peaks, found)
     return found
 
 
