@@ -5,9 +5,9 @@ import soxr
 from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 
+from nocturne.audio.fourier import HOP_SAMPLES
 from nocturne.audio.plans import (
     BINS_PER_OCTAVE,
-    HOP_SAMPLES,
     OCTAVES,
     ConstantQKernel,
     Doubles,

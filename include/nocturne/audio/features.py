@@ -154,7 +154,8 @@ def spectral_series(spectrum: Spectrum, plan: Plan) -> dict[str, Array]:
 def to_decibels(power: Array) -> Array:
     """Decibels of the whole, no more than 80 below its greatest."""
     decibels: Array = 10.0 * np.log10(np.maximum(power, FLOOR))
-    return np.maximum(decibels, decibels.max() - DYNAMIC_RANGE_DB)
+    limited: Array = np.maximum(decibels, decibels.max() - DYNAMIC_RANGE_DB)
+    return limited
 
 
 def scale_to_greatest(series: Floats) -> Floats:

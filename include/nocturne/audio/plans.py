@@ -6,6 +6,7 @@ sparse Fourier basis of the constant-Q transform as the time signal that it stan
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import librosa
@@ -102,7 +103,7 @@ def make_contrast_spans(frequencies: Doubles) -> Indices:
     """
     edges = np.r_[0.0, CONTRAST_LOWEST_HZ * 2.0 ** np.arange(CONTRAST_BANDS + 1)]
     spans = np.zeros((CONTRAST_BANDS + 1, 3), np.int64)
-    for band, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for band, (low, high) in enumerate(pairwise(edges)):
         inside = np.flatnonzero((frequencies >= low) & (frequencies <= high))
         last = band == CONTRAST_BANDS
         first = inside[0] - (band > 0)
@@ -117,7 +118,8 @@ def make_cosines() -> Floats:
     angles = np.outer(np.arange(MFCC_COUNT), np.arange(MEL_BANDS) + 0.5) * np.pi / MEL_BANDS
     cosines = np.cos(angles) * np.sqrt(2 / MEL_BANDS)
     cosines[0] /= np.sqrt(2)
-    return cosines.astype(np.float32)
+    rounded: Floats = cosines.astype(np.float32)
+    return rounded
 
 
 @cache

@@ -125,7 +125,7 @@ def measure_contrast(lanes: Floats, spans: Indices, peaks: Doubles, valleys: Dou
 @njit(cache=True, nogil=True)
 def find_greatest(lanes: Floats) -> Floats:
     """The greatest bin of each frame: (LANES,)."""
-    greatest = lanes[0].copy()
+    greatest: Floats = lanes[0].copy()
     for place in range(1, lanes.shape[0]):
         for lane in range(LANES):
             value = lanes[place, lane]
@@ -134,7 +134,9 @@ def find_greatest(lanes: Floats) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def refine_peak(before: float, here: float, after: float) -> tuple[float, float]:
+def refine_peak(
+    before: np.float32, here: np.float32, after: np.float32
+) -> tuple[np.float32, np.float32]:
     """Shift in bins and height of the parabola through a peak, in librosa's own arithmetic."""
     curve = after + before - 2 * here
     slope = (after - before) / 2

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,8 @@ def load_clip(file: Path, sample_rate: int | None) -> tuple[Array, int]:
 def find_essentia() -> Any:
     """Essentia's module of extractors, or None where its wheel is not installed."""
     try:
-        import essentia
-        import essentia.standard
+        essentia, extractors = map(import_module, ("essentia", "essentia.standard"))
     except ImportError:
         return None
     essentia.log.infoActive = essentia.log.warningActive = False
-    return essentia.standard
+    return extractors
