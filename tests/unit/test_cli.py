@@ -117,7 +117,7 @@ def test_without_arguments_help_is_shown(nocturne):
         (["ingest", "user_activity"], "no Kafka yet"),
         (["dead-letters", "user_activity", "--replay"], "no Kafka yet"),
         (["ingest"], "'topic'"),
-        (["bench", "dancing"], "no bench 'dancing'; there are: faults, freshness"),
+        (["bench", "dancing"], "no bench 'dancing'; there are: faults, features"),
         (["bench", "ingest", "--records", "0"], "--records"),
     ],
 )

@@ -4,35 +4,46 @@ The recipe is `compute_features` of features.py in github.com/mdeff/fma: one sho
 transform and one constant-Q transform, shared by 74 series, each summarised by 7 statistics.
 Ours differs where FMA's would be wrong: the sample rate reaches every function (FMA left
 librosa's default of 22.05 kHz, which halves the centroids of 44.1 kHz clips).
+
+Nothing is computed twice, and librosa itself only makes the filters (`plans`). Every value
+equals librosa's but for rounding, which tests and `nocturne bench features` measure.
 """
 
 import os
 import tempfile
-import warnings
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import librosa
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
-from threadpoolctl import threadpool_limits
+import scipy.ndimage
+from threadpoolctl import ThreadpoolController
 
-from nocturne.audio.names import SERIES_PER_FEATURE, STATISTICS
+from nocturne.audio.constant_q import sum_pitch_classes
+from nocturne.audio.names import SERIES_PER_FEATURE
+from nocturne.audio.plans import (
+    BINS_PER_OCTAVE,
+    Doubles,
+    Floats,
+    Plan,
+    chroma_filter,
+    constant_q_kernel,
+    make_plan,
+)
+from nocturne.audio.spectrum import Spectrum, analyse, count_frames
+from nocturne.audio.spectrum_kernels import TINY, count_crossings
+from nocturne.audio.summaries import summarise
+from nocturne.audio.tuning import estimate_tuning
 from nocturne.locks import one_at_a_time
 
 Array = npt.NDArray[np.floating]
-Doubles = npt.NDArray[np.float64]
 
-FRAME_SAMPLES = 2048
-HOP_SAMPLES = 512
-OCTAVES = 7
-BINS_PER_OCTAVE = 12
-CONTRAST_BANDS = 6
-MFCC_COUNT = 20
-CONSTANT_DEVIATION = 1e-6
-"""Deviation below this share of the mean is float32 rounding; scipy draws the line there too."""
+QUANTISING_STEPS = (0.4, 0.2, 0.1, 0.05)
+SMOOTHING_FRAMES = 41
+FLOOR = 1e-10
+DYNAMIC_RANGE_DB = 80.0
+ENERGY_SHARES = 0.25
 
 
 def extract(samples: Array, sample_rate: int) -> Doubles:
@@ -42,23 +53,22 @@ def extract(samples: Array, sample_rate: int) -> Doubles:
     `decode`. Every value is finite, and the same samples give the same bytes: matrices are
     multiplied on one thread, because several would add in an order of their own.
     """
-    compile_librosa(sample_rate)
-    with threadpool_limits(1):
-        series = all_series(samples, sample_rate)
-    return np.concatenate([summarise(series[feature]).ravel() for feature in SERIES_PER_FEATURE])
+    compile_kernels(sample_rate)
+    with find_threadpools().limit(limits=1):
+        return describe(np.ascontiguousarray(samples, dtype=np.float32), make_plan(sample_rate))
 
 
 @cache
-def compile_librosa(sample_rate: int) -> None:
-    """Have numba compile, or load, what librosa needs: one process of a machine at a time.
+def compile_kernels(sample_rate: int) -> None:
+    """Have numba compile, or load, what is needed: one process of a machine at a time.
 
-    numba keeps compiled code in files beside librosa. Two processes that compile at once can
-    leave files that do not fit together, and every later one that loads them dies. librosa
-    imports its parts when they are first used, which is here.
+    numba keeps compiled code in files beside the source, librosa's and ours. Two processes that
+    compile at once can leave files that do not fit together, and every later one that loads
+    them dies. librosa imports its parts when they are first used, which is here.
     """
     noise = np.random.default_rng(0).standard_normal(2 * sample_rate).astype(np.float32)
     with one_at_a_time(compile_lock()):
-        all_series(noise, sample_rate)
+        describe(noise, make_plan(sample_rate))
 
 
 def compile_lock() -> Path:
@@ -69,98 +79,96 @@ def compile_lock() -> Path:
     return Path(tempfile.gettempdir()) / f"nocturne-compile-{os.getuid()}.lock"
 
 
-def all_series(samples: Array, sample_rate: int) -> dict[str, Array]:
+@cache
+def find_threadpools() -> ThreadpoolController:
+    """The libraries that multiply matrices; looked for once, when all are loaded."""
+    return ThreadpoolController()
+
+
+def describe(samples: Floats, plan: Plan) -> Doubles:
+    series = all_series(samples, plan)
+    return np.concatenate([summarise(series[feature]).ravel() for feature in SERIES_PER_FEATURE])
+
+
+def all_series(samples: Floats, plan: Plan) -> dict[str, Array]:
     """The 74 series by feature, each of shape (size, frames)."""
+    spectrum = analyse(samples, plan)
+    crossings = np.empty((1, count_frames(len(samples))))
+    count_crossings(samples, crossings[0])
+    kernel = constant_q_kernel(plan.sample_rate, estimate_tuning(spectrum.magnitude_peaks))
     return {
-        **harmonic_series(constant_q(samples, sample_rate)),
-        **spectral_series(spectrogram(samples), sample_rate),
-        "zcr": librosa.feature.zero_crossing_rate(
-            samples, frame_length=FRAME_SAMPLES, hop_length=HOP_SAMPLES
-        ),
+        **harmonic_series(sum_pitch_classes(samples, kernel)),
+        **spectral_series(spectrum, plan),
+        "zcr": crossings,
     }
 
 
-def constant_q(samples: Array, sample_rate: int) -> Array:
-    """Magnitudes at 84 semitones from C1, tuned to the clip: shape (84, frames)."""
-    with quiet_tuning():
-        transform = librosa.cqt(
-            samples,
-            sr=sample_rate,
-            hop_length=HOP_SAMPLES,
-            n_bins=OCTAVES * BINS_PER_OCTAVE,
-            bins_per_octave=BINS_PER_OCTAVE,
-            tuning=None,
-        )
-    magnitudes: Array = np.abs(transform)
-    return magnitudes
-
-
-def spectrogram(samples: Array) -> Array:
-    """Magnitudes of the short-time Fourier transform, Hann window: shape (1025, frames)."""
-    magnitudes: Array = np.abs(librosa.stft(samples, n_fft=FRAME_SAMPLES, hop_length=HOP_SAMPLES))
-    return magnitudes
-
-
-def harmonic_series(constant_q_magnitudes: Array) -> dict[str, Array]:
+def harmonic_series(pitch_classes: Floats) -> dict[str, Array]:
     """The series of the constant-Q transform: two chromas (12, frames) and tonnetz (6, frames)."""
-    chroma_cqt = librosa.feature.chroma_cqt(
-        C=constant_q_magnitudes, n_octaves=OCTAVES, bins_per_octave=BINS_PER_OCTAVE
-    )
-    chroma_cens = librosa.feature.chroma_cens(
-        C=constant_q_magnitudes, n_octaves=OCTAVES, bins_per_octave=BINS_PER_OCTAVE
-    )
-    tonnetz = librosa.feature.tonnetz(chroma=chroma_cens)
-    return {"chroma_cqt": chroma_cqt, "chroma_cens": chroma_cens, "tonnetz": tonnetz}
-
-
-def spectral_series(magnitudes: Array, sample_rate: int) -> dict[str, Array]:
-    """The series of the Fourier transform, each of shape (size, frames)."""
-    power = magnitudes**2
-    mel = librosa.feature.melspectrogram(S=power, sr=sample_rate)
-    feature = librosa.feature
-    with quiet_tuning():
-        chroma_stft = feature.chroma_stft(S=power, sr=sample_rate)
+    chroma_cens = smooth_energies(pitch_classes)
     return {
-        "chroma_stft": chroma_stft,
-        "mfcc": feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=MFCC_COUNT),
-        "rmse": feature.rms(S=magnitudes, frame_length=FRAME_SAMPLES),
-        "spectral_bandwidth": feature.spectral_bandwidth(S=magnitudes, sr=sample_rate),
-        "spectral_centroid": feature.spectral_centroid(S=magnitudes, sr=sample_rate),
-        "spectral_contrast": feature.spectral_contrast(
-            S=magnitudes, sr=sample_rate, n_bands=CONTRAST_BANDS
-        ),
-        "spectral_rolloff": feature.spectral_rolloff(S=magnitudes, sr=sample_rate),
+        "chroma_cqt": scale_to_greatest(pitch_classes),
+        "chroma_cens": chroma_cens,
+        "tonnetz": tonal_centroids() @ scale_to_sum(chroma_cens),
     }
 
 
-def summarise(series: Array) -> Doubles:
-    """Seven statistics over time, in the order of `names.STATISTICS`: (size, frames) → (7, size).
+def smooth_energies(pitch_classes: Floats) -> Floats:
+    """Chroma energy normalised statistics of Müller and Ewert 2011, as librosa's: (12, frames)."""
+    shares = scale_to_sum(pitch_classes)
+    steps = np.zeros_like(shares)
+    for step in QUANTISING_STEPS:
+        steps += np.float32(ENERGY_SHARES) * (shares > step)
+    window = librosa.filters.get_window("hann", SMOOTHING_FRAMES + 2, fftbins=False)
+    smooth = scipy.ndimage.convolve1d(steps, window / window.sum(), axis=1, mode="constant")
+    return divide(smooth, np.sqrt((smooth.astype(np.float64) ** 2).sum(axis=0)))
 
-    `std` is of the population, `skew` and `kurtosis` (Fisher's) are biased, as scipy's defaults
-    are. A series that is constant to float32 precision has no shape: its skew and kurtosis are
-    0 here, where scipy says NaN, because JSON, Kafka's and MongoDB's contracts refuse NaN.
-    """
-    values = series.astype(np.float64)
-    mean, deviation = values.mean(axis=1), values.std(axis=1)
-    moving = deviation > CONSTANT_DEVIATION * np.abs(mean)
-    skew, kurtosis = np.zeros(len(values)), np.zeros(len(values))
-    skew[moving] = scipy.stats.skew(values[moving], axis=1)
-    kurtosis[moving] = scipy.stats.kurtosis(values[moving], axis=1)
-    by_statistic: Mapping[str, Doubles] = {
-        "kurtosis": kurtosis,
-        "max": values.max(axis=1),
-        "mean": mean,
-        "median": np.median(values, axis=1),
-        "min": values.min(axis=1),
-        "skew": skew,
-        "std": deviation,
+
+@cache
+def tonal_centroids() -> Doubles:
+    """Harte's six coordinates of each pitch class, on circles of fifths and thirds: (6, 12)."""
+    scale = np.array([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3])
+    angles = np.outer(scale, np.arange(BINS_PER_OCTAVE))
+    angles[::2] -= 0.5
+    radii = np.array([1, 1, 1, 1, 0.5, 0.5])
+    centroids: Doubles = radii[:, np.newaxis] * np.cos(np.pi * angles)
+    return centroids
+
+
+def spectral_series(spectrum: Spectrum, plan: Plan) -> dict[str, Array]:
+    """The series of the Fourier transform, each of shape (size, frames)."""
+    tuning = estimate_tuning(spectrum.power_peaks)
+    chroma = chroma_filter(plan.sample_rate, tuning) @ spectrum.power
+    centroid, bandwidth, rms = spectrum.moments
+    return {
+        "chroma_stft": scale_to_greatest(chroma),
+        "mfcc": plan.cosines @ to_decibels(spectrum.mels),
+        "rmse": rms[np.newaxis],
+        "spectral_bandwidth": bandwidth[np.newaxis],
+        "spectral_centroid": centroid[np.newaxis],
+        "spectral_contrast": to_decibels(spectrum.loudest) - to_decibels(spectrum.quietest),
+        "spectral_rolloff": spectrum.rolloff[np.newaxis],
     }
-    return np.stack([by_statistic[statistic] for statistic in STATISTICS])
 
 
-class quiet_tuning(warnings.catch_warnings):  # noqa: N801 - used as a function
-    """Silence librosa where a clip has no pitch to tune by: it then assumes A4 = 440 Hz."""
+def to_decibels(power: Array) -> Array:
+    """Decibels of the whole, no more than 80 below its greatest."""
+    decibels: Array = 10.0 * np.log10(np.maximum(power, FLOOR))
+    limited: Array = np.maximum(decibels, decibels.max() - DYNAMIC_RANGE_DB)
+    return limited
 
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.filterwarnings("ignore", message="Trying to estimate tuning from empty")
+
+def scale_to_greatest(series: Floats) -> Floats:
+    """Each frame over its greatest value: (size, frames)."""
+    return divide(series, series.max(axis=0).astype(np.float64))
+
+
+def scale_to_sum(series: Floats) -> Floats:
+    """Each frame over its sum; no value is negative: (size, frames)."""
+    return divide(series, series.sum(axis=0, dtype=np.float64))
+
+
+def divide(series: Floats, lengths: Doubles) -> Floats:
+    """Each frame over its length, unless that is smaller than any normal float32."""
+    divided: Floats = (series / np.where(lengths < TINY, 1.0, lengths)).astype(np.float32)
+    return divided

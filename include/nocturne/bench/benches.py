@@ -8,7 +8,7 @@ from nocturne.errors import Misuse
 
 Say = Callable[[str], None]
 # Each is a module of this package with a function `measure(records, say)`.
-BENCHES = ("faults", "freshness", "ingest", "kills", "neighbours", "retrain", "serving")
+BENCHES = ("faults", "features", "freshness", "ingest", "kills", "neighbours", "retrain", "serving")
 
 
 def run_bench(name: str, records: int, say: Say) -> dict[str, Any]:

@@ -13,7 +13,9 @@ app = typer.Typer()
 def bench(
     name: Annotated[
         str,
-        typer.Argument(help="ingest, faults, neighbours, retrain, kills, serving or freshness."),
+        typer.Argument(
+            help="ingest, faults, features, neighbours, retrain, kills, serving or freshness."
+        ),
     ],
     records: Annotated[
         int | None, typer.Option(min=1, help="How many; default: the bench's own.")
