@@ -8,11 +8,10 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from nocturne.audio.store import SCHEMA, FeatureRecord, add_parts, read_features, staging_folder
+from nocturne.audio.store import SCHEMA, FeatureRecord, add_part, read_features
 from nocturne.catalogue.land import land_library, read_catalogue, write_landed
 from nocturne.refusals import Refusal
 from nocturne.stream.messages import TrackFeatures
@@ -65,11 +64,8 @@ def features(tmp_path, catalogue):
         FeatureRecord(digest("10"), [float(n) for n in range(518)], None, None, 30.0),
         FeatureRecord(digest("4"), None, "silent", "There is no sound.", None),
     ]
-    staged = staging_folder(tmp_path / "store", FEATURE_SET, ["all"])
-    staged.mkdir(parents=True)
     table = pa.Table.from_pylist([record._asdict() for record in records], schema=SCHEMA)
-    pq.write_table(table, staged / "part-00000.parquet")
-    add_parts(tmp_path / "store", FEATURE_SET, staged)
+    add_part(tmp_path / "store", FEATURE_SET, table)
     return read_features(tmp_path / "store", FEATURE_SET, set(catalogue["audio_sha256"]))
 
 
