@@ -65,7 +65,7 @@ def choose_ways() -> dict[str, Way]:
         "ours": lambda clip: extract(*decode_at(clip, SAMPLE_RATE)),
         "naive": lambda clip: summarise_plainly(naive_series(*load_clip(clip, SAMPLE_RATE))),
         "shared": lambda clip: summarise_plainly(shared_series(*load_clip(clip, SAMPLE_RATE))),
-        "floor": lambda clip: decode_at(clip, SAMPLE_RATE),
+        "floor": lambda clip: decode_at(clip, SAMPLE_RATE)[0],
         "ours_native": extract_at_native_rate,
         "shared_native": lambda clip: summarise_plainly(shared_series(*load_clip(clip, None))),
     }
