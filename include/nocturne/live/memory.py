@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne
+from pymongo import ASCENDING, InsertOne, ReplaceOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
@@ -17,6 +17,8 @@ from nocturne.store import failures
 Document = dict[str, Any]
 COLLECTION = "listeners"
 DUPLICATE_KEY = 11000
+# Left to choose, MongoDB may walk through everybody's recent deeds.
+BY_LISTENER = [("user_id", ASCENDING), ("at", ASCENDING)]
 # What was done before is in the night's lists, even if some nights have failed.
 SHORTEST_REACH = timedelta(days=7)
 DEED = ["user_id", "track_id", "action", "at"]
@@ -73,7 +75,7 @@ class Memory:
         if user_ids:
             with failures.explaining(self.listens):
                 wanted = {"user_id": {"$in": sorted(user_ids)}, "$or": [lately, for_good]}
-                for event in self.listens.find(wanted, DEED):
+                for event in self.listens.find(wanted, DEED).hint(BY_LISTENER):
                     deed = to_deed(event)
                     deeds[event["user_id"]].append(deed)
         return {
