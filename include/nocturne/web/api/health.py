@@ -27,13 +27,15 @@ async def is_alive() -> Health:
     responses={503: {"model": Health, "description": "Something that is needed is not there"}},
 )
 def is_ready(site: TheSite) -> JSONResponse:
-    """MongoDB and Kafka answer, and something was published."""
+    """MongoDB and Kafka answer, something was published, and its titles are in memory."""
     mongo = is_mongo_healthy(site.settings.mongo_uri)
     checks = {
         "mongodb": OK if mongo else "does not answer",
         "kafka": OK if is_kafka_healthy(site.settings.kafka_bootstrap) else "does not answer",
         "version": OK if mongo and live_version(site.database) else "nothing was published yet",
     }
+    if checks["version"] == OK:
+        site.titles.get()
     ready = all(state == OK for state in checks.values())
     health = Health(status=OK if ready else "not ready", checks=checks)
     return JSONResponse(health.model_dump(), 200 if ready else 503)
