@@ -42,7 +42,7 @@ GROUP = "nocturne-web"
 
 @dataclass(frozen=True)
 class Current:
-    """A listener's list as JSON; of two, `is_newer` tells which one to show."""
+    """A listener's list as JSON."""
 
     seq: int
     version: str
@@ -113,10 +113,14 @@ class Hub:
         epoch = self.epoch
         current = to_current(await run_sync(self.desk.show, user_id))
         if self.following and epoch == self.epoch:
-            before = self.lists.get(user_id)
-            if before is None or before.seq <= current.seq:
-                self.lists[user_id] = current
+            self.keep(user_id, current)
         return current
+
+    def keep(self, user_id: str, current: Current) -> None:
+        """Unless a newer list is kept."""
+        before = self.lists.get(user_id)
+        if before is None or before.seq <= current.seq:
+            self.lists[user_id] = current
 
     @asynccontextmanager
     async def subscribe(self, user_id: str) -> AsyncIterator[Subscription]:
@@ -149,9 +153,7 @@ class Hub:
         return sum(map(len, self.pages.values()))
 
     def deliver(self, user_id: str, current: Current) -> None:
-        before = self.lists.get(user_id)
-        if before is None or before.seq <= current.seq:
-            self.lists[user_id] = current
+        self.keep(user_id, current)
         for page in self.pages.get(user_id, ()):
             page.put(current)
 
