@@ -25,7 +25,7 @@ from streams import (
 
 from nocturne.errors import NocturneError, ServiceUnavailable
 from nocturne.store.collections import ensure_collections
-from nocturne.stream import dead_letters, ingest, offsets, reading, replay
+from nocturne.stream import dead_letters, ingest, offsets, reading, replay, transactions
 from nocturne.stream.dead_letters import DeadLetters, PartitionWriter, Poison
 from nocturne.stream.offsets import Progress
 from nocturne.stream.replay import list_letters, replay_letters
@@ -370,7 +370,7 @@ def test_letters_that_retention_removed_are_not_waited_for(kafka, topic, databas
 
 
 def test_a_replay_without_brokers_names_them(free_port, monkeypatch):
-    monkeypatch.setattr(dead_letters, "TRANSACTION_SECONDS", 1)
+    monkeypatch.setattr(transactions, "TRANSACTION_SECONDS", 1)
     monkeypatch.setattr(offsets, "REQUEST_SECONDS", 1)
     away = {"bootstrap.servers": f"127.0.0.1:{free_port}"}
     with pytest.raises(ServiceUnavailable, match=f"127.0.0.1:{free_port} failed while replaying"):

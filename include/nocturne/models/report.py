@@ -1,6 +1,5 @@
 """The report of a model: a page that people read before and after it goes live."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from nocturne.locks import one_at_a_time
 from nocturne.models.figures import (
     SCORES,
     draw_elbow,
@@ -41,16 +41,19 @@ def write_report(folder: Path, name: str, model: Document, model_dir: Path) -> P
     `model` is a document of `models`; `model_dir` is what train_clusters wrote.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    script = get_plotlyjs().encode()
-    if not (folder / PLOTLY).is_file() or (folder / PLOTLY).read_bytes() != script:
-        replace_file(folder / PLOTLY, script)
     page = folder / f"{name}.html"
-    replace_file(page, render_page(model, read_projection(model_dir)).encode())
+    content = render_page(model, read_projection(model_dir)).encode()
+    script = get_plotlyjs().encode()
+    with one_at_a_time(folder / ".lock"):
+        if not (folder / PLOTLY).is_file() or (folder / PLOTLY).read_bytes() != script:
+            replace_file(folder / PLOTLY, script)
+        replace_file(page, content)
     return page
 
 
 def replace_file(file: Path, content: bytes) -> None:
-    building = file.with_name(f"{file.name}.{os.getpid()}.building")
+    """Under a lock: who died before left a file of the same name, which is written anew."""
+    building = file.with_name(f"{file.name}.building")
     building.write_bytes(content)
     building.replace(file)
 

@@ -291,7 +291,16 @@ def test_one_script_serves_all_pages_and_nothing_is_left_half_written(tmp_path):
     script.write_text("that of an older plotly")
     assert write_report(folder, page.stem, describe_model(), tmp_path).read_bytes() == first
     assert script.read_text("utf-8") == get_plotlyjs()
-    assert {path.name for path in folder.iterdir()} == {page.name, "other.html", script.name}
+    left = {path.name for path in folder.iterdir()}
+    assert left == {page.name, "other.html", script.name, ".lock"}
+
+
+def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "run.html.building").write_text("<html>half a pa")
+    write_report(folder, "run", describe_model(), tmp_path)
+    assert not list(folder.glob("*.building"))
 
 
 def test_the_gates_as_markdown():
