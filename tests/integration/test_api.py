@@ -74,7 +74,10 @@ def test_every_listener_has_a_list_of_their_own(client):
 
 def test_as_many_as_are_asked_for(client):
     assert len(shown(client, "anna", n=20)) == 20
-    problem_of(client.get(f"{API}/listeners/anna/recommendations?n=51"), 422)
+    for wrong in ("51", "0", "three", ""):
+        problem = problem_of(client.get(f"{API}/listeners/anna/recommendations?n={wrong}"), 422)
+        assert [fault["pointer"] for fault in problem["errors"]] == ["/query/n"]
+    problem_of(client.get(f"{API}/listeners/{'a' * 201}/recommendations"), 422)
 
 
 def test_a_list_follows_the_live_version(client, library):
@@ -340,6 +343,8 @@ def test_answers_are_safe_in_a_browser(client):
 
 def test_openapi_describes_every_route(client):
     paths = client.get(f"{API}/openapi.json").json()["paths"]
+    told = paths[f"{API}/listeners/{{user_id}}/recommendations"]["get"]["parameters"]
+    assert [(one["name"], one["in"]) for one in told] == [("user_id", "path"), ("n", "query")]
     assert {path.removeprefix(API) for path in paths} == {
         "/events", "/health/live", "/health/ready", "/listeners/{user_id}/recommendations",
         "/listeners/{user_id}/stream", "/metrics", "/recommend_songs", "/search", "/simulation",

@@ -56,6 +56,8 @@ async def find_access(request: Request) -> Access:
 
 
 def check_id(value: str) -> str:
+    if len(value) > LONGEST_ID:
+        raise Problem(422, f"An id has at most {LONGEST_ID} characters.")
     if "\0" in value or "/" in value:
         raise Problem(422, "An id holds neither a slash nor a null character.")
     return value

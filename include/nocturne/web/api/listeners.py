@@ -4,17 +4,43 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from nocturne.live.desk import SHOWN
 from nocturne.live.recommender import to_message
-from nocturne.web.context import ListenerId, TheAccess, TheSite, check_id, find_access, find_site
+from nocturne.web.context import (
+    LONGEST_ID,
+    ListenerId,
+    TheAccess,
+    TheSite,
+    check_id,
+    find_access,
+    find_site,
+)
 from nocturne.web.metrics import EVENTS
 from nocturne.web.models import MOST_RECOMMENDED, Accepted, Events, Listing
 from nocturne.web.problems import responses
 
 JSON = "application/json"
+COUNT = TypeAdapter(Annotated[int, Field(ge=1, le=MOST_RECOMMENDED)])
+PARAMETERS = [
+    {
+        "name": "user_id",
+        "in": "path",
+        "required": True,
+        "description": "a listener",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+    },
+    {
+        "name": "n",
+        "in": "query",
+        "description": "how many",
+        "schema": {**COUNT.json_schema(), "default": SHOWN},
+    },
+]
 router = APIRouter(tags=["listeners"])
 
 
@@ -22,22 +48,34 @@ router = APIRouter(tags=["listeners"])
     "/listeners/{user_id}/recommendations",
     response_model=Listing,
     responses=responses(401, 403, 404, 422, 429, 503),
+    openapi_extra={"parameters": PARAMETERS},
 )
-async def read_recommendations(
-    request: Request,
-    user_id: ListenerId,
-    n: Annotated[int, Query(ge=1, le=MOST_RECOMMENDED, description="how many")] = SHOWN,
-) -> Response:
-    """What the listener is shown now; for one who is not known, what anybody is."""
-    # Not as dependencies: looking for those takes FastAPI as long as all the rest.
+async def read_recommendations(request: Request) -> Response:
+    """What the listener is shown now; for one who is not known, what anybody is.
+
+    Every page asks for it first: to look for parameters and dependencies takes FastAPI as long
+    as all the rest.
+    """
+    user_id, count = check_id(request.path_params["user_id"]), read_count(request)
     site, access = await find_site(request), await find_access(request)
-    await access.require_listener(request, check_id(user_id))
+    await access.require_listener(request, user_id)
     site.hub.start()
-    if n != SHOWN:
-        shown = await run_sync(site.desk.list_more, user_id, n)
+    if count != SHOWN:
+        shown = await run_sync(site.desk.list_more, user_id, count)
         return Response(to_message(shown, Listing).model_dump_json(by_alias=True), media_type=JSON)
     body = site.hub.peek(user_id) or (await site.hub.look_up(user_id)).body
     return Response(body, media_type=JSON)
+
+
+def read_count(request: Request) -> int:
+    """The parameter `n`. Raises RequestValidationError."""
+    if not request.scope["query_string"]:
+        return SHOWN
+    try:
+        return COUNT.validate_python(request.query_params.get("n", SHOWN))
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("query", "n")} for fault in error.errors()]
+        raise RequestValidationError(faults) from error
 
 
 @router.get(
