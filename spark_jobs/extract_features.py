@@ -16,12 +16,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.functions import inline
 
 from nocturne.audio.names import Analysis, feature_set, parse_sample_rate
 from nocturne.audio.rules import TRANSIENT_RULES
@@ -33,16 +33,14 @@ from nocturne.audio.store import (
 )
 from nocturne.job_exit import run_main
 
-FILE_SCHEMA = "audio_sha256 string, audio_path string, audio_bytes bigint, tried_before boolean"
-HANDS_SCHEMA = f"files array<struct<{FILE_SCHEMA}>>"
-HANDS_PER_CORE = 4
+HANDS_PER_CORE = 8
 """Several hands for each core, so that a core whose files decode quickly takes another."""
 FILES_PER_ROUND = 500
 """Some minutes of two cores; the cores wait for each other once a round. 2 MB a Parquet file."""
 
 
 class AudioFile(NamedTuple):
-    """A row of FILE_SCHEMA; `tried_before` if the store holds a transient refusal of it."""
+    """`tried_before` if the store holds a transient refusal of it."""
 
     audio_sha256: str
     audio_path: str
@@ -72,7 +70,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         "--files-per-round", type=int, default=FILES_PER_ROUND, help="after which the store grows"
     )
     parser.add_argument(
-        "--partitions", type=int, default=0, help="Spark partitions; 0: four for each core"
+        "--partitions", type=int, default=0, help="Spark partitions; 0: eight for each core"
     )
     parser.add_argument("--report", type=Path, required=True, help="JSON file of counts")
     return parser.parse_args(argv)
@@ -110,30 +108,28 @@ def deal_files(files: Sequence[AudioFile], hands: int) -> list[list[AudioFile]]:
     return dealt
 
 
-def spread_files(spark: SparkSession, hands: list[list[AudioFile]]) -> DataFrame:
-    """Rows of FILE_SCHEMA, one partition for each hand."""
-    rows = [([tuple(file) for file in hand],) for hand in hands]
-    slices = spark.sparkContext.parallelize(rows, len(rows))
-    return spark.createDataFrame(slices, HANDS_SCHEMA).select(inline("files"))
-
-
-def extract_rows(files: DataFrame, audio_dir: Path, analysis: Analysis) -> DataFrame:
-    """FILE_SCHEMA → the feature store's schema, a row for each file.
+def extract_rows(
+    spark: SparkSession, hands: list[list[AudioFile]], audio_dir: Path, analysis: Analysis
+) -> DataFrame:
+    """The feature store's rows, one for each file; each hand is a partition.
 
     Files that were refused in passing before, and are again, give none: the store knows that.
     """
     transient = TRANSIENT_RULES
+    dealt = [[tuple(file) for file in hand] for hand in hands]
 
     def extract_partition(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from nocturne.audio.worker import own_worker  # Spark keeps this process, and so its child
 
-        for frame in frames:
-            for sha256, path, _, tried_before in frame.itertuples(index=False, name=None):
+        for number in chain.from_iterable(frame["id"] for frame in frames):
+            for sha256, path, _, tried_before in dealt[number]:
                 record = own_worker().analyse_file(audio_dir / path, sha256, analysis)
                 if not (tried_before and record.rule in transient):
                     yield pd.DataFrame([record])
 
-    return files.mapInPandas(extract_partition, SPARK_SCHEMA)
+    # Rows that Spark makes itself: rows of Python's would take a second process for each core.
+    numbers = spark.range(0, len(hands), 1, len(hands))
+    return numbers.mapInPandas(extract_partition, SPARK_SCHEMA)
 
 
 def extract_new(spark: SparkSession, files: list[AudioFile], arguments: argparse.Namespace) -> None:
@@ -142,10 +138,8 @@ def extract_new(spark: SparkSession, files: list[AudioFile], arguments: argparse
     hands = arguments.partitions or HANDS_PER_CORE * spark.sparkContext.defaultParallelism
     for start in range(0, len(files), arguments.files_per_round):
         dealt = deal_files(files[start : start + arguments.files_per_round], hands)
-        rows = extract_rows(
-            spread_files(spark, dealt), arguments.audio_dir.absolute(), analysis
-        ).toArrow()
-        add_part(arguments.store, feature_set(*analysis), rows)
+        rows = extract_rows(spark, dealt, arguments.audio_dir.absolute(), analysis)
+        add_part(arguments.store, feature_set(*analysis), rows.toArrow())
 
 
 def read_analysis(arguments: argparse.Namespace) -> Analysis:

@@ -94,6 +94,7 @@ def spark(home: Path) -> Iterator:
     from nocturne.settings import load_settings
     from nocturne.stack.jars import jar_paths
     from nocturne.stack.setup import set_up
+    from nocturne.stack.spark import SPARK_CONF
 
     set_up(load_settings(), print)
     # Spark would take the first python3 of the PATH, which need not be this one.
@@ -101,7 +102,7 @@ def spark(home: Path) -> Iterator:
     jars = ",".join(str(jar) for jar in jar_paths(load_settings().runtime, "spark"))
     session = (
         SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
+        .config(map=SPARK_CONF)
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.jars", jars)
         .config("spark.driver.host", "127.0.0.1")

@@ -55,6 +55,7 @@ class SparkJob(SparkSubmitOperator):
 
     def add_settings(self) -> None:
         from nocturne.stack.jars import jar_paths
+        from nocturne.stack.spark import SPARK_CONF
         from nocturne_airflow.services import task_settings
 
         settings = task_settings()
@@ -65,8 +66,7 @@ class SparkJob(SparkSubmitOperator):
             "NOCTURNE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         }
         self.conf = {
-            "spark.ui.enabled": "false",
-            "spark.sql.shuffle.partitions": "8",
+            **SPARK_CONF,
             "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
             **describe_transport(settings),
             "spark.openlineage.namespace": "nocturne",

@@ -30,7 +30,6 @@ from spark_jobs.extract_features import (
     list_contents,
     parse_arguments,
     run_job,
-    spread_files,
 )
 
 pytestmark = [
@@ -310,19 +309,20 @@ def test_extract_rows_keeps_known_unreadable_files_out(spark, tmp_path):
         AudioFile("a", "missing.wav", 10, tried_before=True),
         AudioFile("b", "missing.wav", 10, tried_before=False),
     ]
-    rows = extract_rows(spread_files(spark, [files]), tmp_path, Analysis()).collect()
+    rows = extract_rows(spark, [files], tmp_path, Analysis()).collect()
     assert [(row.audio_sha256, row.rule, row.features) for row in rows] == [
         ("b", "unreadable", None)
     ]
 
 
-def test_each_hand_is_one_partition(spark):
+def test_each_hand_is_one_partition(spark, tmp_path):
     hands = [[AudioFile(f"{hand}{number}", "x", 1) for number in range(3)] for hand in range(7)]
-    rows = spread_files(spark, hands).withColumn("partition", spark_partition_id()).collect()
-    assert sorted({(row.audio_sha256[0], row.partition) for row in rows}) == [
+    rows = extract_rows(spark, hands, tmp_path, Analysis())
+    found = rows.withColumn("partition", spark_partition_id()).collect()
+    assert sorted({(row.audio_sha256[0], row.partition) for row in found}) == [
         (str(hand), hand) for hand in range(7)
     ]
-    assert len(rows) == 21
+    assert len(found) == 21
 
 
 def test_hands_are_balanced_by_bytes_and_deterministic():

@@ -138,8 +138,9 @@ def tonal_centroids() -> Doubles:
 def spectral_series(spectrum: Spectrum, plan: Plan) -> dict[str, Array]:
     """The series of the Fourier transform, each of shape (size, frames)."""
     tuning = estimate_tuning(spectrum.power_peaks)
-    chroma = chroma_filter(plan.sample_rate, tuning) @ spectrum.power
     centroid, bandwidth, rms = spectrum.moments
+    by_block = chroma_filter(plan.sample_rate, tuning) @ spectrum.power
+    chroma = np.concatenate(list(by_block), axis=1)[:, : len(centroid)]
     return {
         "chroma_stft": scale_to_greatest(chroma),
         "mfcc": plan.cosines @ to_decibels(spectrum.mels),

@@ -30,7 +30,7 @@ class Spectrum:
     """What one pass over the frames of a clip leaves."""
 
     power: Floats
-    """Squared magnitudes: (1025, frames)."""
+    """Squared magnitudes, LANES frames after LANES frames: (blocks, 1025, LANES)."""
     moments: Doubles
     """Centroid and bandwidth in Hz, and root mean square: (3, frames)."""
     rolloff: Doubles
@@ -56,17 +56,17 @@ def analyse(samples: Floats, plan: Plan) -> Spectrum:
     """Transform a clip, (samples,) of float32, LANES frames at a time."""
     frames = count_frames(len(samples))
     room, bands = -(-frames // LANES) * LANES, len(plan.contrast_spans)
-    power, mels = np.empty((FFT_BINS, room), np.float32), np.empty((MEL_BANDS, room), np.float32)
+    power = np.empty((room // LANES, FFT_BINS, LANES), np.float32)
+    mels = np.empty((MEL_BANDS, room), np.float32)
     moments, rolloff = np.empty((3, room)), np.empty(room)
     loudest, quietest = np.empty((bands, room)), np.empty((bands, room))
     transformer = Transformer(samples, frames, plan.window)
     magnitude_peaks, power_peaks = PeakCollector(plan), PeakCollector(plan)
-    lanes, squares = np.empty((2, FFT_BINS, LANES), np.float32)
-    for first in range(0, frames, LANES):
+    lanes = np.empty((FFT_BINS, LANES), np.float32)
+    for first, squares in zip(range(0, frames, LANES), power, strict=True):
         here = slice(first, first + LANES)
         np.abs(transformer.transform(first), out=lanes)
         square(lanes, squares)
-        power[:, here] = squares
         measure_moments(lanes, plan.frequencies, moments[:, here])
         find_rolloff(lanes, plan.frequencies, rolloff[here])
         measure_contrast(lanes, plan.contrast_spans, loudest[:, here], quietest[:, here])
@@ -74,7 +74,7 @@ def analyse(samples: Floats, plan: Plan) -> Spectrum:
         magnitude_peaks.collect(lanes, frames - first)
         power_peaks.collect(squares, frames - first)
     return Spectrum(
-        power[:, :frames], moments[:, :frames], rolloff[:frames], loudest[:, :frames],
+        power, moments[:, :frames], rolloff[:frames], loudest[:, :frames],
         quietest[:, :frames], mels[:, :frames], magnitude_peaks.join(), power_peaks.join(),
     )  # fmt: skip
 

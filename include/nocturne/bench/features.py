@@ -4,6 +4,7 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import psutil
 from threadpoolctl import threadpool_limits
 
 from nocturne.audio.decode import decode
@@ -35,7 +37,7 @@ ROUNDS = 3
 SAMPLE_RATE = 22_050
 CLOSE = 1e-4
 # Spark's start-up falls out of the difference between two nights of these sizes.
-FEW_CLIPS, MANY_CLIPS = 32, 192
+FEW_CLIPS, MANY_CLIPS = 24, 504
 
 
 def measure(records: int, say: Say) -> dict[str, Any]:
@@ -65,7 +67,8 @@ def choose_ways() -> dict[str, Way]:
         "ours": lambda clip: extract(*decode_at(clip, SAMPLE_RATE)),
         "naive": lambda clip: summarise_plainly(naive_series(*load_clip(clip, SAMPLE_RATE))),
         "shared": lambda clip: summarise_plainly(shared_series(*load_clip(clip, SAMPLE_RATE))),
-        "floor": lambda clip: decode_at(clip, SAMPLE_RATE)[0],
+        "floor": lambda clip: load_clip(clip, SAMPLE_RATE)[0],
+        "own_floor": lambda clip: decode_at(clip, SAMPLE_RATE)[0],
         "ours_native": extract_at_native_rate,
         "shared_native": lambda clip: summarise_plainly(shared_series(*load_clip(clip, None))),
     }
@@ -115,6 +118,7 @@ def compare(seconds: Mapping[str, list[list[float]]]) -> dict[str, Any]:
         "speedup_over_shared": round(middle["shared"] / middle["ours"], 2),
         "speedup_over_shared_native": round(middle["shared_native"] / middle["ours_native"], 2),
         "times_floor": round(middle["ours"] / middle["floor"], 2),
+        "times_own_floor": round(middle["ours"] / middle["own_floor"], 2),
         "milliseconds": {name: round(1000 * value, 1) for name, value in middle.items()},
         "quietest_milliseconds": {name: round(1000 * value, 1) for name, value in best.items()},
     }
@@ -138,17 +142,40 @@ def describe_errors(errors: npt.NDArray[np.float64]) -> dict[str, Any]:
 
 
 def measure_scaling(clips: Sequence[Path], folder: Path, say: Say) -> dict[str, Any]:
-    """Clips a second of the Spark job on one core and on two, its start-up taken off."""
+    """Clips a second of the Spark job on one core and on two, and how busy it keeps the machine's
+    cores then; its start-up taken off. Whatever else the machine does counts as busy, too.
+    """
+    cores = psutil.cpu_count()
+    run_job(clips, FEW_CLIPS, 2, folder)  # for the first one files are read and code is loaded
+    found: dict[str, Any] = {}
     rates = {}
-    for cores in (1, 2):
-        few, many = (time_job(clips, count, cores, folder) for count in (FEW_CLIPS, MANY_CLIPS))
-        rates[cores] = (MANY_CLIPS - FEW_CLIPS) / (many - few)
-        say(f"Spark, {cores} core(s): {rates[cores]:.1f} clips a second")
-    return {
-        "clips_per_second_1_core": round(rates[1], 2),
-        "clips_per_second_2_cores": round(rates[2], 2),
-        "times": round(rates[2] / rates[1], 2),
-    }
+    for used in (1, 2):
+        few, many = (run_job(clips, count, used, folder) for count in (FEW_CLIPS, MANY_CLIPS))
+        seconds = many.seconds - few.seconds
+        rates[used] = (MANY_CLIPS - FEW_CLIPS) / seconds
+        say(f"Spark, {used} core(s): {rates[used]:.1f} clips a second")
+        found[f"clips_per_second_{used}_core{'s' * (used > 1)}"] = round(rates[used], 2)
+        found[f"busy_of_{used}"] = round((many.busy_seconds - few.busy_seconds) / seconds / used, 3)
+    return {**found, "times": round(rates[2] / rates[1], 2), "machine_cores": cores}
+
+
+@dataclass(frozen=True)
+class Job:
+    """`seconds` that the job says it took, `busy_seconds` of all cores of the machine."""
+
+    seconds: float
+    busy_seconds: float
+
+
+def run_job(clips: Sequence[Path], count: int, cores: int, folder: Path) -> Job:
+    before = count_busy_seconds()
+    seconds = time_job(clips, count, cores, folder)
+    return Job(seconds, count_busy_seconds() - before)
+
+
+def count_busy_seconds() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def time_job(clips: Sequence[Path], count: int, cores: int, folder: Path) -> float:

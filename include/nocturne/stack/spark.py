@@ -13,6 +13,12 @@ from nocturne.stack.jars import jar_paths, pyspark_folder
 from nocturne.stack.java import ensure_java
 
 SHOWN_LINES = 30
+SPARK_CONF = {
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.python.daemon.module": "nocturne.stack.spark_daemon",
+}
+"""Of every job, wherever it is started."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ def submit(
     command = [
         str(pyspark_folder() / "bin/spark-submit"),
         *("--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory),
-        *("--conf", "spark.ui.enabled=false", "--conf", "spark.sql.shuffle.partitions=8"),
+        *(word for name, value in SPARK_CONF.items() for word in ("--conf", f"{name}={value}")),
         *(("--jars", ",".join(map(str, paths))) if paths else ()),
         str(PROJECT / f"spark_jobs/{job}.py"),
         *(str(word) for pair in arguments.items() for word in pair),
