@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from nocturne.live.choice import Chosen, Ranked, rank_tracks, spread_artists, word_reason
 from nocturne.live.listener import Listener
-from nocturne.live.memory import Memory, Shown
+from nocturne.live.memory import Memory, Remembered, Shown
 from nocturne.live.published import Published
 from nocturne.recommend.for_you import ANYBODY
 from nocturne.settings import Settings
@@ -34,11 +34,20 @@ class Desk:
 
     def show(self, user_id: str) -> Shown:
         """What the listener is shown now, made from the live version."""
-        remembered = self.memory.recall([user_id])[user_id]
+        return self.show_all([user_id])[user_id]
+
+    def show_all(self, user_ids: list[str]) -> dict[str, Shown]:
+        """What each of them is shown now, by a few queries for all."""
+        remembered = self.memory.recall(user_ids)
+        version = self.published.live()
+        self.published.read_ahead(version, user_ids)
+        return {user_id: self.show_again(one, version) for user_id, one in remembered.items()}
+
+    def show_again(self, remembered: Remembered, version: str) -> Shown:
         last = remembered.shown
-        if last is not None and last.version == self.published.live():
+        if last is not None and last.version == version:
             return last
-        return self.renew(remembered.listener, remembered.seq, SHOWN)
+        return self.renew(remembered.listener, remembered.seq)
 
     def list_more(self, user_id: str, count: int) -> Shown:
         """As `show`, with another number of tracks."""

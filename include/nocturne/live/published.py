@@ -55,7 +55,11 @@ class Published:
     def find_listed(self, version: str, user_id: str) -> tuple[Near, ...]:
         """The night's list for a listener, or the one for anybody."""
         found = self.lists.find([(version, user_id), (version, ANYBODY)])
-        return found.get((version, user_id)) or found.get((version, ANYBODY), ())
+        return found[version, user_id] or found[version, ANYBODY]
+
+    def read_ahead(self, version: str, user_ids: Iterable[str]) -> None:
+        """The lists of listeners who are about to be asked for, by one query."""
+        self.lists.find((version, user_id) for user_id in user_ids)
 
     def find_nearest(self, version: str, track_ids: Iterable[str]) -> dict[str, tuple[Near, ...]]:
         """The published neighbours of those tracks that the version has."""
@@ -84,9 +88,11 @@ class Published:
         return {version: known.get(version, BEGINNING) for version in versions}
 
     def read_listed(self, rows: list[RowName]) -> Mapping[RowName, tuple[Near, ...]]:
+        """An empty one for who has none: that is worth remembering, too."""
         ids = ["/".join(row) for row in rows]
         found = self.database["for_you"].find({"_id": {"$in": ids}})
-        return {(row["version"], row["user_id"]): to_near(row["items"]) for row in found}
+        lists = {(row["version"], row["user_id"]): to_near(row["items"]) for row in found}
+        return {row: lists.get(row, ()) for row in rows}
 
     def read_names(self, rows: list[RowName]) -> Mapping[RowName, Names]:
         found = self.catalogue.find_names([track_id for _, track_id in rows])

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
 
-from anyio.to_thread import run_sync
 from cachetools import LRUCache
 from confluent_kafka import Consumer, Message, TopicPartition
 from pydantic import ValidationError
@@ -30,6 +29,7 @@ from nocturne.stream.messages import Recommendations
 from nocturne.stream.offsets import measure_topic
 from nocturne.stream.reading import is_readable
 from nocturne.stream.topics import RECOMMENDATIONS, ensure_topics
+from nocturne.web.batches import Batches
 
 log = logging.getLogger(__name__)
 LISTS_KEPT = 50_000
@@ -80,6 +80,7 @@ class Hub:
         self.config = config
         self.desk = desk
         self.lists: LRUCache[str, Current] = LRUCache(LISTS_KEPT)
+        self.batches = Batches(self.read_lists)
         self.pages: dict[str, set[Subscription]] = defaultdict(set)
         self.stopped = Event()
         self.threads: list[Thread] = []
@@ -111,10 +112,14 @@ class Hub:
 
     async def look_up(self, user_id: str) -> Current:
         epoch = self.epoch
-        current = to_current(await run_sync(self.desk.show, user_id))
+        current = await self.batches.ask(user_id)
         if self.following and epoch == self.epoch:
             self.keep(user_id, current)
         return current
+
+    def read_lists(self, user_ids: list[str]) -> dict[str, Current]:
+        shown = self.desk.show_all(user_ids)
+        return {user_id: to_current(one) for user_id, one in shown.items()}
 
     def keep(self, user_id: str, current: Current) -> None:
         """Unless a newer list is kept."""
