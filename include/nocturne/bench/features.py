@@ -1,10 +1,8 @@
-"""Features: our extractor beside librosa's, beside decoding alone, and on one core and two."""
+"""Features: our extractor beside librosa's and beside decoding alone, and the job that uses it."""
 
-import json
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -12,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import psutil
 from threadpoolctl import threadpool_limits
 
 from nocturne.audio.decode import decode
 from nocturne.audio.features import extract
 from nocturne.audio.names import Analysis, SampleRate
 from nocturne.bench.features_clips import gather_clips
+from nocturne.bench.features_job import SAMPLE_RATE, measure_memory, measure_scaling
 from nocturne.bench.features_peers import (
     find_essentia,
     load_clip,
@@ -27,17 +24,12 @@ from nocturne.bench.features_peers import (
     shared_series,
     summarise_plainly,
 )
-from nocturne.settings import load_settings
-from nocturne.stack.spark import run_spark, submit
 
 Say = Callable[[str], None]
 Way = Callable[[Path], Any]
 CLIPS = 12
 ROUNDS = 3
-SAMPLE_RATE = 22_050
 CLOSE = 1e-4
-# Spark's start-up falls out of the difference between two nights of these sizes.
-FEW_CLIPS, MANY_CLIPS = 24, 504
 
 
 def measure(records: int, say: Say) -> dict[str, Any]:
@@ -56,6 +48,7 @@ def measure(records: int, say: Say) -> dict[str, Any]:
             **compare(seconds),
             **describe_errors(errors),
             "scaling": measure_scaling(clips, Path(name), say),
+            "memory": measure_memory(clips, say),
             "clips": len(clips),
             "real_clips": real,
         }
@@ -139,65 +132,3 @@ def describe_errors(errors: npt.NDArray[np.float64]) -> dict[str, Any]:
         "max_relative_error": float(f"{errors.max():.2g}"),
         "close_columns": int((errors.max(axis=0) <= CLOSE).sum()),
     }
-
-
-def measure_scaling(clips: Sequence[Path], folder: Path, say: Say) -> dict[str, Any]:
-    """Clips a second of the Spark job on one core and on two, and how busy it keeps the machine's
-    cores then; its start-up taken off. Whatever else the machine does counts as busy, too.
-    """
-    cores = psutil.cpu_count()
-    run_job(clips, FEW_CLIPS, 2, folder)  # for the first one files are read and code is loaded
-    found: dict[str, Any] = {}
-    rates = {}
-    for used in (1, 2):
-        few, many = (run_job(clips, count, used, folder) for count in (FEW_CLIPS, MANY_CLIPS))
-        seconds = many.seconds - few.seconds
-        rates[used] = (MANY_CLIPS - FEW_CLIPS) / seconds
-        say(f"Spark, {used} core(s): {rates[used]:.1f} clips a second")
-        found[f"clips_per_second_{used}_core{'s' * (used > 1)}"] = round(rates[used], 2)
-        found[f"busy_of_{used}"] = round((many.busy_seconds - few.busy_seconds) / seconds / used, 3)
-    return {**found, "times": round(rates[2] / rates[1], 2), "machine_cores": cores}
-
-
-@dataclass(frozen=True)
-class Job:
-    """`seconds` that the job says it took, `busy_seconds` of all cores of the machine."""
-
-    seconds: float
-    busy_seconds: float
-
-
-def run_job(clips: Sequence[Path], count: int, cores: int, folder: Path) -> Job:
-    before = count_busy_seconds()
-    seconds = time_job(clips, count, cores, folder)
-    return Job(seconds, count_busy_seconds() - before)
-
-
-def count_busy_seconds() -> float:
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system)
-
-
-def time_job(clips: Sequence[Path], count: int, cores: int, folder: Path) -> float:
-    """Seconds that the job says it took for so many contents: the clips under different keys."""
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        work = Path(name)
-        files = [clips[number % len(clips)] for number in range(count)]
-        catalogue = pd.DataFrame(
-            {
-                "audio_sha256": [f"{number:064x}" for number in range(count)],
-                "audio_path": [str(file) for file in files],
-                "audio_bytes": [file.stat().st_size for file in files],
-            }
-        )
-        catalogue.to_parquet(work / "catalogue.parquet")
-        settings = load_settings().model_copy(update={"spark_master": f"local[{cores}]"})
-        arguments: dict[str, str | Path] = {
-            "--catalogue": work / "catalogue.parquet",
-            "--audio-dir": folder,
-            "--store": work / "store",
-            "--sample-rate": str(SAMPLE_RATE),
-            "--report": work / "report.json",
-        }
-        run_spark(submit(settings, "extract_features", arguments))
-        return float(json.loads((work / "report.json").read_text("utf-8"))["seconds"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from nocturne.bench import features_job
 from nocturne.bench.features import choose_ways, compare, describe_errors, measure_errors
 from nocturne.bench.features_clips import gather_clips
 
@@ -46,6 +47,14 @@ def test_every_way_takes_a_clip_and_ours_is_close_to_librosa(clip):
         "ours", "ours_native", "naive", "shared", "shared_native",
     }  # fmt: skip
     assert measure_errors(clip).max() < 1e-3
+
+
+def test_memory_is_that_of_the_process_that_analyses(clip, monkeypatch):
+    monkeypatch.setattr(features_job, "FIRST_CLIPS", 1)
+    monkeypatch.setattr(features_job, "LAST_CLIP", 3)
+    found = features_job.measure_memory([clip], print)
+    assert 50 < found["mib_after_1"] < 2000
+    assert abs(found["growth"]) < 0.5
 
 
 def test_figures_are_medians_and_their_ratios():
