@@ -12,9 +12,9 @@ from nocturne.audio.rules import Rule, UnusableAudio
 
 Samples = npt.NDArray[np.float32]
 
-LONGEST_SAMPLES = 26_500_000
-"""Twenty minutes at 22.05 kHz, ten at 44.1 kHz. librosa's transforms take 70 bytes a sample, so
-these fit into the 4 GiB that a worker may have (`worker.Limits`); half an hour did not."""
+LONGEST_SAMPLES = 53_000_000
+"""Forty minutes at 22.05 kHz, twenty at 44.1 kHz. With decoding that takes up to 40 bytes a sample:
+half of the 4 GiB that a worker may have (`worker.Limits`), and there is a worker for each core."""
 LOWEST_FILE_RATE, HIGHEST_FILE_RATE = 2_000, 768_000
 PREROLL_SECONDS = Fraction(1, 4)
 """Decoded before an excerpt and dropped: a frame of AAC or MP3 leans on those before it."""
