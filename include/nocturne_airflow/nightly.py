@@ -173,17 +173,23 @@ def check(planned: Summary) -> Summary:
     with open_database() as (database, settings):
         verdicts = candidates.judge_candidate(database, version, candidates.choose_limits(settings))
         model = require_version(database, version)
-    folder = candidates.ModelFolder(Path(planned["folder"]))
-    report = write_report(settings.reports_dir, version, model, folder.clusters)
-    log.info("The report: %s", report)
+    report = write_page(settings, planned, model)
     require_passed(version, verdicts)
     summary = f"{describe_gates_markdown(model)}\n\nThe report: `{report}`"
     return {"verdicts": verdicts, "report": str(report), "summary": summary}
 
 
+def write_page(settings: Settings, planned: Summary, model: Summary) -> Path:
+    """The report of a version as it is now."""
+    folder = candidates.ModelFolder(Path(planned["folder"]))
+    report = write_report(settings.reports_dir, planned["version"], model, folder.clusters)
+    log.info("The report: %s", report)
+    return report
+
+
 def go_live(planned: Summary, params: Summary) -> Summary:
     """Move the live pointer to the candidate, unless the run only rehearses or a newer day is
-    live; then let go of tables that are older than the settings keep.
+    live; then let go of tables that are older than the settings keep. The report says so.
     """
     if not params["publish"]:
         return {"version": planned["version"], "live": False, "because": "publish is off"}
@@ -192,5 +198,6 @@ def go_live(planned: Summary, params: Summary) -> Summary:
         database = client[settings.mongo_database]
         retired = remove_old_tables(database, settings.versions_kept)
         live = Catalogue(database, settings.tracks_collection).live()
+        write_page(settings, planned, require_version(database, planned["version"]))
     because = "published" if moved else f"a newer day is live: {live}"
     return {"version": planned["version"], "live": moved, "because": because, "retired": retired}

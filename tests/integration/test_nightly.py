@@ -120,6 +120,7 @@ def test_a_night_is_published(first_run: Run, stack: Settings) -> None:
     assert (stack.models_dir / live["version"] / "clusters/pipeline/metadata").is_dir()
     page = (stack.reports_dir / f"{live['version']}.html").read_text("utf-8")
     assert all(verdict["rule"] in page for verdict in model["verdicts"])
+    assert f"<title>Model {live['version']}: published</title>" in page
 
 
 def test_tasks_link_to_their_version(first_run: Run, api: AirflowApi, stack: Settings) -> None:

@@ -32,8 +32,10 @@ class State:
     raw_history: list[Document]
 
     def differences(self, other: "State") -> list[str]:
-        names = ("live", "tables", "models", "history", "files")
-        return [name for name in names if getattr(self, name) != getattr(other, name)]
+        """What of them is not the same; of files, which."""
+        names = ("live", "tables", "models", "history")
+        files = sorted({path for path, _ in self.files.items() ^ other.files.items()})
+        return [name for name in names if getattr(self, name) != getattr(other, name)] + files
 
 
 def read_state(settings: Settings, database: Database[Document]) -> State:

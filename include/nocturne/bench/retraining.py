@@ -94,14 +94,19 @@ def check(work: Retraining) -> None:
     settings = work.settings
     limits = candidates.choose_limits(settings)
     verdicts = candidates.judge_candidate(work.database, work.version, limits)
-    model = require_version(work.database, work.version)
-    write_report(settings.reports_dir, work.version, model, work.folder.clusters)
+    write_page(work)
     require_passed(work.version, verdicts)
+
+
+def write_page(work: Retraining) -> None:
+    model = require_version(work.database, work.version)
+    write_report(work.settings.reports_dir, work.version, model, work.folder.clusters)
 
 
 def go_live(work: Retraining) -> None:
     publish(work.client, work.settings.mongo_database, work.version)
     remove_old_tables(work.database, work.settings.versions_kept)
+    write_page(work)
 
 
 STEPS: dict[str, Callable[[Retraining], None]] = {
