@@ -14,10 +14,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 def test_readers_see_whole_versions_whatever_dies(stack, database, tmp_path):
     own = {"home": tmp_path, "mongo_database": database.name, **FEW_CLUSTERS}
     settings = find_services(stack).model_copy(update=own)
-    # The other training takes as long again, and ends in the same way.
-    plan = Plan(4, STEPS_KILLED[1:], seed=int.from_bytes(os.urandom(2)))
+    # The steps after training; those of training take minutes, and are the bench's.
+    plan = Plan(3, STEPS_KILLED[2:], seed=int.from_bytes(os.urandom(2)))
     found = kill_nights(settings, plan, print)
-    assert found["kills"] == sum(found["by_step"].values()) == 4
+    assert found["kills"] == sum(found["by_step"].values()) == 3
     assert found["reads"] > 100
     assert (found["torn_reads"], found["different_end_states"]) == (0, 0), found["differences"]
     assert found["left_processes"] == 0
