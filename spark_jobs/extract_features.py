@@ -116,6 +116,7 @@ def extract_rows(
     Files that were refused in passing before, and are again, give none: the store knows that.
     """
     transient = TRANSIENT_RULES
+    # Plain tuples: the workers do not know this module.
     dealt = [[tuple(file) for file in hand] for hand in hands]
 
     def extract_partition(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:

@@ -159,6 +159,22 @@ def mark_peaks(lanes: Floats, place: int, least: Floats, out: npt.NDArray[np.uin
 
 
 @njit(cache=True, nogil=True)
+def keep_peaks(
+    lanes: Floats, place: int, marked: npt.NDArray[np.uint8], sample_rate: float,
+    peaks: Floats, found: int,
+) -> int:  # fmt: skip
+    """Write the marked frames' peaks behind the `found` ones: how many there are then."""
+    for lane in range(marked.size):
+        if marked[lane]:
+            before, here, after = lanes[place - 1, lane], lanes[place, lane], lanes[place + 1, lane]
+            shift, height = refine_peak(before, here, after)
+            peaks[0, found] = (place + np.float64(shift)) * sample_rate / FRAME_SAMPLES
+            peaks[1, found] = height
+            found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
 def find_peaks(
     lanes: Floats, frames: int, first: int, end: int, sample_rate: float, peaks: Floats
 ) -> int:
@@ -168,21 +184,13 @@ def find_peaks(
     lanes are looked at.
     """
     least = PEAK_SHARE * find_greatest(lanes)
-    marked = np.zeros(LANES, np.uint8)
-    eights = marked.view(np.uint64)  # most hold no peak
+    marked = np.empty(LANES, np.uint8)
+    whole, eights = marked[:frames], marked.view(np.uint64)
     found = 0
     for place in range(first, end):
         mark_peaks(lanes, place, least, marked)
-        for eight in range(eights.size):
-            if eights[eight]:
-                for lane in range(8 * eight, min(8 * eight + 8, frames)):
-                    if marked[lane]:
-                        shift, height = refine_peak(
-                            lanes[place - 1, lane], lanes[place, lane], lanes[place + 1, lane]
-                        )
-                        pitch = (place + np.float64(shift)) * sample_rate / FRAME_SAMPLES
-                        peaks[0, found], peaks[1, found] = pitch, height
-                        found += 1
+        if eights.any():
+            found = keep_peaks(lanes, place, whole, sample_rate, peaks, found)
     return found
 
 

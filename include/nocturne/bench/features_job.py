@@ -27,18 +27,22 @@ def measure_scaling(clips: Sequence[Path], folder: Path, say: Say) -> dict[str, 
     """Clips a second of the Spark job on one core and on two, and how busy it keeps the machine's
     cores then; its start-up taken off. Whatever else the machine does counts as busy, too.
     """
-    cores = psutil.cpu_count()
     run_job(clips, FEW_CLIPS, 2, folder)  # for the first one files are read and code is loaded
-    found: dict[str, Any] = {}
-    rates = {}
-    for used in (1, 2):
-        few, many = (run_job(clips, count, used, folder) for count in (FEW_CLIPS, MANY_CLIPS))
+    rates, busy = {}, {}
+    for cores in (1, 2):
+        few, many = (run_job(clips, count, cores, folder) for count in (FEW_CLIPS, MANY_CLIPS))
         seconds = many.seconds - few.seconds
-        rates[used] = (MANY_CLIPS - FEW_CLIPS) / seconds
-        say(f"Spark, {used} core(s): {rates[used]:.1f} clips a second")
-        found[f"clips_per_second_{used}_core{'s' * (used > 1)}"] = round(rates[used], 2)
-        found[f"busy_of_{used}"] = round((many.busy_seconds - few.busy_seconds) / seconds / used, 3)
-    return {**found, "times": round(rates[2] / rates[1], 2), "machine_cores": cores}
+        rates[cores] = (MANY_CLIPS - FEW_CLIPS) / seconds
+        busy[cores] = (many.busy_seconds - few.busy_seconds) / seconds / cores
+        say(f"Spark, {cores} core(s): {rates[cores]:.1f} clips a second")
+    return {
+        "clips_per_second_1_core": round(rates[1], 2),
+        "busy_of_1": round(busy[1], 3),
+        "clips_per_second_2_cores": round(rates[2], 2),
+        "busy_of_2": round(busy[2], 3),
+        "times": round(rates[2] / rates[1], 2),
+        "machine_cores": psutil.cpu_count(),
+    }
 
 
 @dataclass(frozen=True)

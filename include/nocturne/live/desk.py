@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from nocturne.live.choice import Chosen, Ranked, rank_tracks, spread_artists, word_reason
 from nocturne.live.listener import Listener
-from nocturne.live.memory import Memory, Remembered, Shown
+from nocturne.live.memory import Memory, Shown
 from nocturne.live.published import Published
 from nocturne.recommend.for_you import ANYBODY
 from nocturne.settings import Settings
@@ -40,14 +40,18 @@ class Desk:
         """What each of them is shown now, by a few queries for all."""
         remembered = self.memory.recall(user_ids)
         version = self.published.live()
-        self.published.read_ahead(version, user_ids)
-        return {user_id: self.show_again(one, version) for user_id, one in remembered.items()}
-
-    def show_again(self, remembered: Remembered, version: str) -> Shown:
-        last = remembered.shown
-        if last is not None and last.version == version:
-            return last
-        return self.renew(remembered.listener, remembered.seq)
+        shown = {
+            user_id: one.shown
+            for user_id, one in remembered.items()
+            if one.shown is not None and one.shown.version == version
+        }
+        rest = remembered.keys() - shown.keys()
+        self.published.read_ahead(version, rest)
+        renewed = {
+            user_id: self.renew(remembered[user_id].listener, remembered[user_id].seq)
+            for user_id in rest
+        }
+        return shown | renewed
 
     def list_more(self, user_id: str, count: int) -> Shown:
         """As `show`, with another number of tracks."""

@@ -69,8 +69,6 @@ async def read_recommendations(request: Request) -> Response:
 
 def read_count(request: Request) -> int:
     """The parameter `n`. Raises RequestValidationError."""
-    if not request.scope["query_string"]:
-        return SHOWN
     try:
         return COUNT.validate_python(request.query_params.get("n", SHOWN))
     except ValidationError as error:
