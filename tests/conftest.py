@@ -1,8 +1,8 @@
 """What every test shares: one Spark session, and one Kafka, MongoDB and Airflow of their own."""
 
+import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import uuid
@@ -12,23 +12,53 @@ from pathlib import Path
 import pytest
 
 from nocturne.settings import PROJECT, Settings
-from nocturne.stack.ports import allot_other_ports
+from nocturne.stack.ports import allot_other_ports, find_free_port
+from nocturne.suite.shards import COMPUTING, SHARDS, WAITING_FOLDERS, forget_foreign_variables
 
 REAL_DATA = Path(os.environ.get("NOCTURNE_REAL_DATA", PROJECT.parent / "shared" / "data"))
-FOREIGN = ("NOCTURNE_", "AIRFLOW")
-"""Variables of a user's own Nocturne or Airflow that must not leak into the tests."""
 
 
-def pytest_configure() -> None:
-    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
-        if name not in ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME"):
-            del os.environ[name]
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("nocturne", "shards of the whole suite, as ./nocturne test starts them")
+    group.addoption("--shard", choices=SHARDS, help="run this share of the tests only")
+    group.addoption("--shard-folder", type=Path, help="where its home lies and its counts go")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    forget_foreign_variables()
     # Whoever imports airflow makes its home folder, which must not be the user's own.
-    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="nocturne-test-airflow-")
+    folder = config.getoption("--shard-folder")
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="nocturne-test-airflow-", dir=folder)
 
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["AIRFLOW_HOME"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    shard = config.getoption("--shard")
+    if shard is not None:
+        others = [item for item in items if choose_shard(item) != shard]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if choose_shard(item) == shard]
+
+
+def choose_shard(item: pytest.Item) -> str:
+    """The one shard in which a test runs: what uses Airflow waits, all else computes."""
+    folder = item.path.relative_to(item.config.rootpath).parent.as_posix()
+    if folder not in WAITING_FOLDERS or "stack" not in getattr(item, "fixturenames", ()):
+        return COMPUTING
+    return "nightly" if item.path.stem == "test_nightly" else "airflow"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Leave the counts of a shard for the suite's last line."""
+    shard, folder = config.getoption("--shard"), config.getoption("--shard-folder")
+    if shard is not None and folder is not None:
+        counts = {name: len(found) for name, found in terminalreporter.stats.items() if name}
+        (folder / f"{shard}.json").write_text(json.dumps(counts), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -39,51 +69,66 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
+def home(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A NOCTURNE_HOME for the whole run; its path is short, for the supervisor's socket."""
-    folder = Path(tempfile.mkdtemp(prefix="nocturne-test-"))
+    shard, shards = pytestconfig.getoption("--shard"), pytestconfig.getoption("--shard-folder")
+    folder = shards / shard if shards else Path(tempfile.mkdtemp(prefix="nocturne-test-"))
     os.environ["NOCTURNE_HOME"] = str(folder)
     yield folder
     shutil.rmtree(folder)
 
 
 def allot_test_ports(home: Path) -> None:
-    """Free ports for a home, so that a stack that runs on the usual ones is not in the way."""
-    (home / "stack").mkdir(parents=True, exist_ok=True)
-    allot_other_ports(home / "stack")
+    """Free ports for a home, so that a stack that runs on the usual ones is not in the way; a
+    shard's home has some already.
+    """
+    if not (home / "stack").is_dir():
+        (home / "stack").mkdir(parents=True)
+        allot_other_ports(home / "stack")
 
 
 @pytest.fixture(scope="session")
-def stack(home: Path) -> Iterator[Settings]:
-    """Settings that reach this run's own Kafka, MongoDB and Airflow; the only ones it starts."""
+def servers(home: Path) -> Iterator[Settings]:
+    """Settings that reach this run's own Kafka and MongoDB; the only ones that it starts."""
     from nocturne.settings import load_settings
     from nocturne.stack.processes import stack_processes
-    from nocturne.stack.stack import bring_down, bring_up
+    from nocturne.stack.stack import bring_down, bring_up_servers
 
     allot_test_ports(home)
     settings = load_settings()
     try:
-        yield bring_up(settings, print)
+        yield bring_up_servers(settings, print)
     finally:
         bring_down(settings)
         assert not stack_processes(settings.stack_dir), "the stack left processes behind"
 
 
+@pytest.fixture(scope="session")
+def stack(servers: Settings) -> Settings:
+    """The same with Airflow, for those who need it: it takes a minute to start, and a shard of
+    the suite.
+    """
+    from nocturne.settings import load_settings
+    from nocturne.stack.stack import bring_up
+
+    return bring_up(load_settings(), print)
+
+
 @pytest.fixture
-def database(stack: Settings) -> Iterator:
+def database(servers: Settings) -> Iterator:
     """An empty MongoDB database of a test's own."""
     from nocturne.store.collections import connect
 
-    with connect(stack) as client:
+    with connect(servers) as client:
         name = f"test_{uuid.uuid4().hex[:12]}"
         yield client[name]
         client.drop_database(name)
 
 
 @pytest.fixture
-def kafka(stack: Settings) -> dict[str, str]:
+def kafka(servers: Settings) -> dict[str, str]:
     """A Kafka connection as tasks have it."""
-    return {"bootstrap.servers": stack.kafka_bootstrap, "auto.offset.reset": "earliest"}
+    return {"bootstrap.servers": servers.kafka_bootstrap, "auto.offset.reset": "earliest"}
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +160,4 @@ def spark(home: Path) -> Iterator:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return find_free_port(set())
