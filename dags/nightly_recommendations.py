@@ -36,30 +36,16 @@ failed is harmless for listeners: what was live stays live.
 """
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, chain, task
 
 from nocturne.nights import NIGHTLY_CRON
-from nocturne.settings import LONGEST_HOURS
 from nocturne_airflow import assets
 from nocturne_airflow.approval import ApproveCandidate
 from nocturne_airflow.links import link_to_version
 from nocturne_airflow.night import find_night
+from nocturne_airflow.night_params import NIGHT_PARAMS
 from nocturne_airflow.policies import MONGO_POOL, default_arguments
 from nocturne_airflow.spark import SparkJob, take_from
-
-PARAMS = {
-    "audio_folder": Param(None, type=["null", "string"], title="Folder of audio files"),
-    "metadata_folder": Param(None, type=["null", "string"], title="Folder of metadata CSV files"),
-    "date": Param(None, type=["null", "string"], format="date", title="Day of data"),
-    "k_min": Param(None, type=["null", "integer"], minimum=2, title="Smallest number of clusters"),
-    "k_max": Param(None, type=["null", "integer"], minimum=2, title="Largest number of clusters"),
-    "publish": Param(True, type="boolean", title="Publish the version if it passes the gates"),
-    "approve": Param(None, type=["null", "boolean"], title="Ask a person before publishing"),
-    "approve_hours": Param(
-        None, type=["null", "number"], exclusiveMinimum=0, maximum=LONGEST_HOURS,
-        title="Hours to wait for the person",
-    ),
-}  # fmt: skip
 
 
 def nightly():
@@ -77,7 +63,7 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=True,
     default_args=default_arguments(),
-    params=PARAMS,
+    params=NIGHT_PARAMS,
     doc_md=__doc__,
     tags=["nocturne", "music"],
 ):
