@@ -40,9 +40,13 @@ def forget_foreign_variables() -> None:
 
 
 def show(text: str) -> None:
-    """Print lines that no other shard's come between."""
+    """Print lines that no other shard's come between; where nobody reads them, ask for the end."""
     with printing:
-        print(text, flush=True)  # noqa: T201
+        try:
+            print(text, flush=True)  # noqa: T201
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The whole suite: all shards at the same time, and one honest line at the end."""
 
+import io
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from types import FrameType
+
+import psutil
 
 from nocturne.console import say
 from nocturne.settings import load_settings
@@ -48,6 +51,8 @@ def run_suite(arguments: list[str]) -> int:
     SIGINT, SIGTERM and SIGHUP end all shards and what they have started.
     """
     forget_foreign_variables()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # whatever a test prints, on whatever terminal
     code = 0
     with tempfile.TemporaryDirectory(prefix="nocturne-suite-") as folder:
         # The settings.env of the user's own home is not for the tests either.
@@ -73,7 +78,10 @@ def raising_stopped() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Stopped(number)
 
-    before = {each: signal.signal(each, stop) for each in SIGNALS}
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    for each in before:
+        if each != signal.SIGHUP or before[each] != signal.SIG_IGN:  # else nohup started us
+            signal.signal(each, stop)
     try:
         yield
     finally:
@@ -129,6 +137,8 @@ def end_shards(shards: list[Shard]) -> None:
     for shard in shards:
         shard.end_by(deadline)
         shard.finish()
+    for process in psutil.Process().children(recursive=True):  # one that has only just begun
+        process.kill()
 
 
 def conclude(shards: list[Shard]) -> int:
