@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -13,9 +14,17 @@ import pytest
 
 from nocturne.settings import PROJECT, Settings
 from nocturne.stack.ports import allot_other_ports, find_free_port
-from nocturne.suite.shards import COMPUTING, SHARDS, WAITING_FOLDERS, forget_foreign_variables
+from nocturne.suite.shards import (
+    COMPUTING,
+    SHARDS,
+    WAITING,
+    WAITING_FOLDERS,
+    forget_foreign_variables,
+)
 
 REAL_DATA = Path(os.environ.get("NOCTURNE_REAL_DATA", PROJECT.parent / "shared" / "data"))
+USES_STACK = re.compile(r"\bstack\s*[,:)]")
+"""The fixture among the arguments of a function."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,12 +52,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if choose_shard(item) == shard]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A shard that waits does not import what others run, which takes as long as some tests."""
+    ours = collection_path.suffix == ".py" and collection_path.stem.startswith("test_")
+    shard = config.getoption("--shard")
+    return True if ours and shard in WAITING and find_shard(collection_path) != shard else None
+
+
 def choose_shard(item: pytest.Item) -> str:
     """The one shard in which a test runs: what uses Airflow waits, all else computes."""
-    folder = item.path.relative_to(item.config.rootpath).parent.as_posix()
-    if folder not in WAITING_FOLDERS or "stack" not in getattr(item, "fixturenames", ()):
+    uses_airflow = "stack" in getattr(item, "fixturenames", ())
+    return find_shard(item.path) if uses_airflow else COMPUTING
+
+
+def find_shard(module: Path) -> str:
+    """Where the tests of a module run that use Airflow; where nothing in it says so, all compute,
+    and none is lost.
+    """
+    folder = module.parent.relative_to(Path(__file__).parents[1]).as_posix()
+    if folder not in WAITING_FOLDERS or not USES_STACK.search(module.read_text("utf-8")):
         return COMPUTING
-    return "nightly" if item.path.stem == "test_nightly" else "airflow"
+    return "nightly" if module.stem == "test_nightly" else "airflow"
 
 
 def pytest_terminal_summary(

@@ -27,6 +27,8 @@ SHARDS = (*WAITING, COMPUTING)
 FOREIGN = ("NOCTURNE_", "AIRFLOW")
 """Variables of a user's own Nocturne or Airflow that must not leak into the tests."""
 NOT_FOREIGN = ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME")
+LAST_FAILED = Path("v/cache/lastfailed")
+"""In a cache of pytest."""
 WIDTH = max(map(len, SHARDS))
 # Where a line begins so, progress is over and pytest sums up.
 SUMMARY = re.compile(r"(\x1b\[[\d;]*m)*(={3,} (?!test session starts)|!{3,} )")
@@ -66,6 +68,11 @@ class Shard:
     def home(self) -> Path:
         return self.folder / self.name
 
+    @property
+    def cache(self) -> Path:
+        """pytest's, where others do not write."""
+        return self.folder / f"{self.name}.cache"
+
     def prepare(self, taken: set[int]) -> None:
         """Make its home, with ports that are not among the `taken` ones, and add them to those."""
         stack = self.home / "stack"
@@ -74,7 +81,14 @@ class Shard:
 
     def start(self, arguments: list[str], columns: int) -> None:
         """Start pytest in a session of its own: a Ctrl-C on the terminal is for us to pass on."""
-        own = ["--shard", self.name, "--shard-folder", str(self.folder), "-p", "no:cacheprovider"]
+        own = [
+            "--shard",
+            self.name,
+            "--shard-folder",
+            str(self.folder),
+            "-o",
+            f"cache_dir={self.cache}",
+        ]
         self.began = monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *own, *choose_arguments(self.name), *arguments],
@@ -130,6 +144,12 @@ class Shard:
         """Its tests by what came of them, as tests/conftest.py leaves it; nothing if it died."""
         file = self.folder / f"{self.name}.json"
         return Counter(json.loads(file.read_text("utf-8")) if file.is_file() else {})
+
+    def last_failed(self) -> dict[str, bool]:
+        """The failed tests, as pytest keeps them for `--lf`."""
+        file = self.cache / LAST_FAILED
+        found: dict[str, bool] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        return found
 
     def exit_code(self) -> int:
         """pytest's; as in a shell if a signal ended it."""

@@ -1,6 +1,7 @@
 """The whole suite: all shards at the same time, and one honest line at the end."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,14 @@ import psutil
 from nocturne.console import say
 from nocturne.settings import load_settings
 from nocturne.stack.setup import set_up
-from nocturne.suite.shards import COMPUTING, SHARDS, Shard, forget_foreign_variables, show
+from nocturne.suite.shards import (
+    COMPUTING,
+    LAST_FAILED,
+    SHARDS,
+    Shard,
+    forget_foreign_variables,
+    show,
+)
 
 # Arguments that change how it is told, not what is run.
 TELLING = re.compile(
@@ -66,6 +74,7 @@ def run_suite(arguments: list[str]) -> int:
                 code = 128 + stopped.number
             finally:
                 end_shards(shards)
+        keep_last_failed(shards)
         return max(code, conclude(shards))
 
 
@@ -139,6 +148,14 @@ def end_shards(shards: list[Shard]) -> None:
         shard.finish()
     for process in psutil.Process().children(recursive=True):  # one that has only just begun
         process.kill()
+
+
+def keep_last_failed(shards: list[Shard]) -> None:
+    """Leave the failed tests of all shards for a plain `./nocturne test --lf`."""
+    file = Path(".pytest_cache") / LAST_FAILED
+    file.parent.mkdir(parents=True, exist_ok=True)
+    failed = {name: True for shard in shards for name in shard.last_failed()}
+    file.write_text(json.dumps(failed), encoding="utf-8")
 
 
 def conclude(shards: list[Shard]) -> int:

@@ -94,17 +94,27 @@ def find_totals(lines: list[str]) -> list[str]:
 
 
 def test_every_test_runs_once_and_one_line_says_what_came_of_them(project):
-    """Three pass, one fails, one has an error, one is skipped, and a whole shard dies."""
+    """Five pass, one fails, one has an error, one is skipped, and a whole shard dies."""
     write(project, "integration/test_nightly", "def test_a_night(stack):\n    os._exit(0)\n")
     write(project, "browser/test_airflow", AIRFLOW + "def test_false(stack):\n    assert not 'x'\n")
+    # These use Airflow where the shards that wait do not look for it: they are not lost.
+    write(project, "unit/test_elsewhere", "def test_elsewhere(stack):\n    pass\n")
+    write(project, "integration/conftest", "@pytest.fixture\ndef indirect(stack):\n    pass\n")
+    indirect = "def test_indirect(indirect):\n    pass\n"
+    (project / "tests/integration/test_indirect.py").write_text(indirect, encoding="utf-8")
     write(project, "unit/test_error", "def test_error(no_such_fixture):\n    pass\n")
     code, lines = run(project, "--tb=short")
     printed = "\n".join(lines)
-    assert (code, lines[-1]) == (1, "3 passed, 3 failed, 1 skipped"), printed
+    assert (code, lines[-1]) == (1, "5 passed, 3 failed, 1 skipped"), printed
     assert find_totals(lines) == lines[-1:]
     assert "nightly did not say what it ran; its exit code is 0" in lines
     assert all(re.search(rf"{shard} +│ tests/", printed) for shard in SHARDS), "no progress"
     assert len(re.findall("slowest 30 durations", printed)) == 2
+    kept = json.loads((project / ".pytest_cache/v/cache/lastfailed").read_text("utf-8"))
+    assert set(kept) == {
+        "tests/browser/test_airflow.py::test_false",
+        "tests/unit/test_error.py::test_error",
+    }
     for told in ("there is a reason", "assert not 'x'", "fixture 'no_such_fixture' not found"):
         assert told in printed
 
