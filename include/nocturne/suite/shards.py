@@ -91,7 +91,15 @@ class Shard:
         ]
         self.began = monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *own, *choose_arguments(self.name), *arguments],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                *own,
+                "--no-header",
+                *choose_arguments(self.name),
+                *arguments,
+            ],
             env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": str(columns - WIDTH - 3)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
