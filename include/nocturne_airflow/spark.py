@@ -1,6 +1,7 @@
 """Spark jobs as tasks."""
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -14,6 +15,8 @@ from nocturne.settings import PROJECT, Settings
 from nocturne_airflow.policies import SPARK_POOL
 
 EXIT_CODE = re.compile(r"Error code is: (\d+)")
+WithoutSpark = Callable[[Settings, Mapping[str, str]], str | None]
+"""Given the options of a job: why it need not run, or None; it may have done the work itself."""
 
 
 class SparkJob(SparkSubmitOperator):
@@ -23,11 +26,21 @@ class SparkJob(SparkSubmitOperator):
     the same settings, in its environment: a password must not stand on a command line. So the
     driver runs here, whatever the master (deploy mode `client`). Raises BadInput, so that it is
     not retried, if the job says that its data is bad.
+
+    Starting a driver takes ten seconds and more, so `without_spark` is asked first.
     """
 
     environment: dict[str, str]
 
-    def __init__(self, *, task_id: str, arguments: list[str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        task_id: str,
+        arguments: list[str],
+        without_spark: WithoutSpark | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.without_spark = without_spark
         super().__init__(
             task_id=task_id,
             application=str(PROJECT / f"spark_jobs/{task_id}.py"),
@@ -41,6 +54,9 @@ class SparkJob(SparkSubmitOperator):
         )
 
     def execute(self, context: Context) -> None:
+        if self.without_spark and (settled := self.without_spark(read_settings(), self.options())):
+            self.log.info("%s", settled)
+            return
         self.add_settings()
         try:
             super().execute(context)
@@ -52,6 +68,11 @@ class SparkJob(SparkSubmitOperator):
                     " this log."
                 ) from error
             raise
+
+    def options(self) -> dict[str, str]:
+        """The rendered arguments: `audio-dir` and its value …"""
+        words = iter(self.application_args or [])
+        return {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
 
     def add_settings(self) -> None:
         from nocturne.stack.jars import jar_paths
@@ -79,6 +100,13 @@ class SparkJob(SparkSubmitOperator):
             raise BadInput("The connection spark_default must leave deploy-mode at `client`.")
         hook._env = self.environment
         return hook
+
+
+def read_settings() -> Settings:
+    """A task's settings with the master of the connection `spark_default`."""
+    from nocturne_airflow.services import spark_master, task_settings
+
+    return task_settings().model_copy(update={"spark_master": spark_master()})
 
 
 def take_from(task: str, **options: str) -> list[str]:

@@ -36,7 +36,7 @@ from nocturne.store.versions import (
 
 Document = dict[str, Any]
 # Raise it when the same inputs and settings should give another version than before.
-RECIPE = 2
+RECIPE = 3
 HASH_DIGITS = 12
 
 

@@ -21,6 +21,11 @@ SPARK_CONF = {
 """Of every job, wherever it is started."""
 
 
+def is_local(master: str) -> bool:
+    """Whether jobs run on this machine alone."""
+    return master.startswith("local")
+
+
 @dataclass(frozen=True)
 class SparkCommand:
     """A `spark-submit` and what its environment needs beside the caller's own."""

@@ -72,8 +72,8 @@ def make_job() -> Iterator[Callable[[], SparkJob]]:
     """Jobs whose pipes are closed behind them, which Airflow leaves to the end of its process."""
     made = []
 
-    def make() -> SparkJob:
-        made.append(SparkJob(task_id="train_clusters", arguments=["--target", "a b"]))
+    def make(**kwargs) -> SparkJob:
+        made.append(SparkJob(task_id="train_clusters", arguments=["--target", "a b"], **kwargs))
         return made[-1]
 
     yield make
@@ -99,6 +99,25 @@ def test_a_job_is_submitted_with_its_arguments(connect, submitted, make_job, con
     script = str(PROJECT / "spark_jobs/train_clusters.py")
     assert submitted.arguments[:2] == ["--master", "local[2]"]
     assert submitted.arguments[-3:] == [script, "--target", "a b"]
+
+
+@pytest.mark.parametrize("master", ["local[4]", "spark://host:7077"])
+def test_a_job_that_needs_no_driver_starts_none(connect, submitted, make_job, context, master):
+    connect(master)
+    asked = []
+
+    def settle(settings: Settings, options: dict[str, str]) -> str:
+        asked.append((settings.spark_master, options))
+        return "nothing to do"
+
+    make_job(without_spark=settle).execute(context)
+    assert asked == [(master, {"target": "a b"})]
+    assert not (submitted.folder / "arguments").exists()
+
+
+def test_a_job_that_needs_a_driver_gets_one(connect, submitted, make_job, context):
+    make_job(without_spark=lambda settings, options: None).execute(context)
+    assert submitted.arguments[-2:] == ["--target", "a b"]
 
 
 def test_a_job_knows_its_parent(connect, submitted, make_job, context):
