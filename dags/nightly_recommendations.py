@@ -37,13 +37,13 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
 
 from nocturne.nights import NIGHTLY_CRON
+from nocturne.steps.version import TRAININGS
 from nocturne_airflow import assets
 from nocturne_airflow.approval import ApproveCandidate
 from nocturne_airflow.links import link_to_version
 from nocturne_airflow.night import find_night
 from nocturne_airflow.policies import MONGO_POOL, default_arguments
 from nocturne_airflow.spark import SparkJob, take_from
-from nocturne_airflow.without_spark import nothing_to_extract, taste_in_memory, trained_already
 
 PARAMS = {
     "audio_folder": Param(None, type=["null", "string"], title="Folder of audio files"),
@@ -89,7 +89,6 @@ with DAG(
             "land_library", catalogue="catalogue", audio_dir="audio_dir", store="store",
             sample_rate="sample_rate", excerpt_seconds="excerpt_seconds", report="report",
         ),
-        without_spark=nothing_to_extract,
         inlets=[assets.CATALOGUE],
         outlets=[assets.FEATURES],
     )  # fmt: skip
@@ -111,18 +110,13 @@ with DAG(
 
     train_clusters = SparkJob(
         task_id="train_clusters",
-        arguments=take_from(
-            "plan_candidate", inputs="tracks", target="clusters", k_min="k_min", k_max="k_max",
-            max_cluster_share="max_cluster_share", min_stability="min_stability",
-        ),
-        without_spark=trained_already,
+        arguments=take_from("plan_candidate", **TRAININGS["train_clusters"]),
         inlets=[assets.TRACKS],
         outlets=[assets.MODEL],
-    )  # fmt: skip
+    )
     train_taste = SparkJob(
         task_id="train_taste",
-        arguments=take_from("plan_candidate", ratings="ratings", target="taste"),
-        without_spark=taste_in_memory,
+        arguments=take_from("plan_candidate", **TRAININGS["train_taste"]),
         inlets=[assets.LISTENS],
         outlets=[assets.TASTE],
     )

@@ -1,7 +1,6 @@
 """Spark jobs as tasks."""
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
@@ -15,8 +14,6 @@ from nocturne.settings import PROJECT, Settings
 from nocturne_airflow.policies import SPARK_POOL
 
 EXIT_CODE = re.compile(r"Error code is: (\d+)")
-WithoutSpark = Callable[[Settings, Mapping[str, str]], str | None]
-"""Given the options of a job: why it need not run, or None; it may have done the work itself."""
 
 
 class SparkJob(SparkSubmitOperator):
@@ -27,20 +24,12 @@ class SparkJob(SparkSubmitOperator):
     driver runs here, whatever the master (deploy mode `client`). Raises BadInput, so that it is
     not retried, if the job says that its data is bad.
 
-    Starting a driver takes ten seconds and more, so `without_spark` is asked first.
+    No driver is started for what `nocturne.steps.without_spark` settles.
     """
 
     environment: dict[str, str]
 
-    def __init__(
-        self,
-        *,
-        task_id: str,
-        arguments: list[str],
-        without_spark: WithoutSpark | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.without_spark = without_spark
+    def __init__(self, *, task_id: str, arguments: list[str], **kwargs: Any) -> None:
         super().__init__(
             task_id=task_id,
             application=str(PROJECT / f"spark_jobs/{task_id}.py"),
@@ -54,7 +43,9 @@ class SparkJob(SparkSubmitOperator):
         )
 
     def execute(self, context: Context) -> None:
-        if self.without_spark and (settled := self.without_spark(read_settings(), self.options())):
+        from nocturne.steps.without_spark import settle
+
+        if settled := settle(self.task_id, read_settings(), self.options()):
             self.log.info("%s", settled)
             return
         self.add_settings()

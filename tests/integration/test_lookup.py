@@ -187,6 +187,17 @@ def test_a_reader_of_lists_follows_the_pointer(catalogue):
     assert list_ids(catalogue.for_listener("ann", 3)) == ["3"]
 
 
+@pytest.mark.parametrize(("at_once", "parts"), [(2, 3), (4, 2), (5, 1), (100, 1)])
+def test_titles_come_in_parts(catalogue, at_once, parts):
+    version = catalogue.live()
+    found = list(catalogue.read_tracks(version, at_once))
+    assert len(found) == parts
+    assert all(len(part) <= at_once for part in found)
+    titles = {track.track_id: (track.title, track.artist) for part in found for track in part}
+    assert titles == NAMES
+    assert len(catalogue.list_tracks(version)) == len(titles)
+
+
 def test_a_song_is_found_by_title_and_artist_misspelt_or_not(catalogue):
     meant = {
         ("Food", None): "2",

@@ -22,7 +22,7 @@ from nocturne.catalogue.land import land_library
 from nocturne.errors import BadInput
 from nocturne.refusals import require_few
 from nocturne.settings import PROJECT
-from nocturne.stream.tracks import join_features
+from nocturne.stream.track_messages import join_features
 from spark_jobs.extract_features import (
     AudioFile,
     deal_files,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pymongo.collection import Collection
@@ -135,25 +136,27 @@ class Catalogue:
 
     def list_tracks(self, version: str) -> list[Track]:
         """The titles of a version's tracks."""
-        rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
-        ids = [row["track_id"] for row in rows]
+        return [track for some in self.read_tracks(version, LOOKUP) for track in some]
+
+    def read_tracks(self, version: str, at_once: int) -> Iterator[list[Track]]:
+        """The same, at most so many at a time."""
+        rows = self.database["similar_tracks"].find(of_version(version), ["_id"])
+        # A row's id ends in its track's, and is in the index: no row is read.
+        ids = (row["_id"].removeprefix(f"{version}/") for row in rows.batch_size(at_once))
         fields = ["metadata.title", "metadata.artist_name", "metadata.listens"]
-        found = (self.tracks.find({"_id": {"$in": some}}, fields) for some in batched(ids))
-        return [
-            Track(
-                track["_id"],
-                str(track["metadata"]["title"]),
-                str(track["metadata"]["artist_name"]),
-                float(track["metadata"].get("listens") or 0),
-            )
-            for tracks in found
-            for track in tracks
-        ]
+        while some := list(islice(ids, at_once)):
+            found = self.tracks.find({"_id": {"$in": some}}, fields)
+            yield [name_track(track) for track in found.to_list()]
 
 
-def batched(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), LOOKUP):
-        yield ids[start : start + LOOKUP]
+def name_track(track: Document) -> Track:
+    metadata = track["metadata"]
+    return Track(
+        track["_id"],
+        str(metadata["title"]),
+        str(metadata["artist_name"]),
+        float(metadata.get("listens") or 0),
+    )
 
 
 def recommend(item: Document, names: Names) -> Recommendation:

@@ -12,7 +12,7 @@ from nocturne.errors import BadInput
 from nocturne.job_exit import BAD_INPUT_EXIT
 from nocturne.settings import PROJECT, Settings
 from nocturne.stack.airflow import connections, lineage_options
-from nocturne_airflow.spark import SparkJob, describe_transport
+from nocturne_airflow.spark import SparkJob, describe_transport, read_settings
 
 URI = "mongodb://nocturne:correct-horse@mongo:27017/?authSource=admin"
 SUBMIT = """#!/bin/sh
@@ -72,8 +72,8 @@ def make_job() -> Iterator[Callable[[], SparkJob]]:
     """Jobs whose pipes are closed behind them, which Airflow leaves to the end of its process."""
     made = []
 
-    def make(**kwargs) -> SparkJob:
-        made.append(SparkJob(task_id="train_clusters", arguments=["--target", "a b"], **kwargs))
+    def make() -> SparkJob:
+        made.append(SparkJob(task_id="train_clusters", arguments=["--target", "a b"]))
         return made[-1]
 
     yield make
@@ -101,23 +101,19 @@ def test_a_job_is_submitted_with_its_arguments(connect, submitted, make_job, con
     assert submitted.arguments[-3:] == [script, "--target", "a b"]
 
 
-@pytest.mark.parametrize("master", ["local[4]", "spark://host:7077"])
-def test_a_job_that_needs_no_driver_starts_none(connect, submitted, make_job, context, master):
-    connect(master)
-    asked = []
-
-    def settle(settings: Settings, options: dict[str, str]) -> str:
-        asked.append((settings.spark_master, options))
-        return "nothing to do"
-
-    make_job(without_spark=settle).execute(context)
-    assert asked == [(master, {"target": "a b"})]
+def test_a_job_that_needs_no_driver_starts_none(
+    connect, submitted, make_job, context, tmp_path, monkeypatch
+):
+    (tmp_path / "a b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    make_job().execute(context)
     assert not (submitted.folder / "arguments").exists()
 
 
-def test_a_job_that_needs_a_driver_gets_one(connect, submitted, make_job, context):
-    make_job(without_spark=lambda settings, options: None).execute(context)
-    assert submitted.arguments[-2:] == ["--target", "a b"]
+@pytest.mark.parametrize("master", ["local[4]", "spark://host:7077", "yarn"])
+def test_the_connection_says_where_jobs_run(connect, master):
+    connect(master)
+    assert read_settings().spark_master == master
 
 
 def test_a_job_knows_its_parent(connect, submitted, make_job, context):

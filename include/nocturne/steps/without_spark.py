@@ -1,4 +1,4 @@
-"""What the tasks of Spark jobs do without a driver: nothing is to be done, or it fits in memory."""
+"""What a night's Spark jobs need no driver for: nothing is to be done, or it fits in memory."""
 
 import time
 from collections.abc import Mapping
@@ -7,6 +7,19 @@ from pathlib import Path
 from nocturne.settings import Settings
 
 Options = Mapping[str, str]
+
+
+def settle(job: str, settings: Settings, options: Options) -> str | None:
+    """Why a job of spark_jobs/ need not be started with these options (`audio-dir` …), or None.
+
+    Starting a driver takes ten seconds and more; what fits in memory is done here instead.
+    """
+    ways = {
+        "extract_features": nothing_to_extract,
+        "train_clusters": trained_already,
+        "train_taste": taste_in_memory,
+    }
+    return ways[job](settings, options) if job in ways else None
 
 
 def nothing_to_extract(settings: Settings, options: Options) -> str | None:

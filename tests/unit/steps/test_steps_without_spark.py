@@ -12,7 +12,12 @@ from nocturne.audio.names import feature_set
 from nocturne.audio.store import SCHEMA, add_part
 from nocturne.models.taste import read_taste
 from nocturne.settings import Settings
-from nocturne_airflow.without_spark import nothing_to_extract, taste_in_memory, trained_already
+from nocturne.steps.without_spark import (
+    nothing_to_extract,
+    settle,
+    taste_in_memory,
+    trained_already,
+)
 
 HERE = Settings(spark_master="local[2]")
 CLUSTER = Settings(spark_master="spark://master:7077")
@@ -48,6 +53,11 @@ def test_a_store_that_knows_everything_needs_only_a_report(extraction, tmp_path)
     report = json.loads(Path(extraction["report"]).read_text("utf-8"))
     assert (report["contents"], report["extracted"], report["reused"]) == (2, 0, 1)
     assert report["refused_before"] == {"silent": 1}
+
+
+def test_what_is_not_of_a_night_is_sparks(tmp_path):
+    assert settle("export_catalogue", HERE, {"target": str(tmp_path)}) is None
+    assert "trained already" in settle("train_clusters", HERE, {"target": str(tmp_path)})
 
 
 def test_a_model_that_is_there_is_left_alone(tmp_path):
