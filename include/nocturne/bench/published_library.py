@@ -17,7 +17,7 @@ from nocturne.bench.catalogue_records import (
     write_all,
 )
 from nocturne.nights import night_of
-from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import POINTER, PUBLISHED
 
 Document = dict[str, Any]

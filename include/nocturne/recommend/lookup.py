@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
-from nocturne.recommend.for_you import ANYBODY
-from nocturne.recommend.titles import Titles, Track, find_near
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import live_version, of_version
+
+if TYPE_CHECKING:
+    from nocturne.recommend.titles import Track
 
 Document = dict[str, Any]
 SHOWN_CANDIDATES = 5
@@ -123,6 +125,8 @@ class Catalogue:
 
         Raises BadInput with the nearest titles if none is near enough.
         """
+        from nocturne.recommend.titles import Titles, find_near
+
         matches = Titles(self.list_tracks(self.live())).match(song, artist, SHOWN_CANDIDATES)
         if near := find_near(matches):
             return near[0].track.track_id
@@ -133,8 +137,10 @@ class Catalogue:
         asked = song if artist is None else f"{song} {artist}"
         raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
 
-    def list_tracks(self, version: str) -> list[Track]:
+    def list_tracks(self, version: str) -> "list[Track]":
         """The titles of a version's tracks."""
+        from nocturne.recommend.titles import Track
+
         rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
         ids = [row["track_id"] for row in rows]
         fields = ["metadata.title", "metadata.artist_name", "metadata.listens"]
