@@ -3,7 +3,7 @@
 import pytest
 
 from nocturne.errors import BadInput
-from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.lookup import Catalogue, ForListener, Recommendation, SimilarTracks
 from nocturne.store.collections import ensure_collections
 from nocturne.store.versions import note_version, open_candidate, publish, write_table

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
-from nocturne.recommend.for_you import ANYBODY
-from nocturne.recommend.titles import Titles, Track, find_near
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import live_version, of_version
+
+if TYPE_CHECKING:
+    from nocturne.recommend.titles import Track
 
 Document = dict[str, Any]
 SHOWN_CANDIDATES = 5
@@ -124,6 +126,8 @@ class Catalogue:
 
         Raises BadInput with the nearest titles if none is near enough.
         """
+        from nocturne.recommend.titles import Titles, find_near
+
         matches = Titles(self.list_tracks(self.live())).match(song, artist, SHOWN_CANDIDATES)
         if near := find_near(matches):
             return near[0].track.track_id
@@ -134,11 +138,11 @@ class Catalogue:
         asked = song if artist is None else f"{song} {artist}"
         raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
 
-    def list_tracks(self, version: str) -> list[Track]:
+    def list_tracks(self, version: str) -> "list[Track]":
         """The titles of a version's tracks."""
         return [track for some in self.read_tracks(version, LOOKUP) for track in some]
 
-    def read_tracks(self, version: str, at_once: int) -> Iterator[list[Track]]:
+    def read_tracks(self, version: str, at_once: int) -> "Iterator[list[Track]]":
         """The same, at most so many at a time."""
         rows = self.database["similar_tracks"].find(of_version(version), ["_id"])
         # A row's id ends in its track's, and is in the index: no row is read.
@@ -149,7 +153,9 @@ class Catalogue:
             yield [name_track(track) for track in found.to_list()]
 
 
-def name_track(track: Document) -> Track:
+def name_track(track: Document) -> "Track":
+    from nocturne.recommend.titles import Track
+
     metadata = track["metadata"]
     return Track(
         track["_id"],
