@@ -6,7 +6,9 @@ of lists for listeners, judges them, and makes them live.
 
 **Parameters** (trigger form): the folders of audio and metadata (empty: those of the settings,
 else the synthesised sample library), the day of data (empty: the run's own), the range of k,
-and whether to publish. `publish` off is a rehearsal: all is built and judged, nothing goes live.
+whether to publish, whether a person must approve and for how many hours they are waited for (empty:
+as NOCTURNE_APPROVE and NOCTURNE_APPROVE_HOURS say). `publish` off is a rehearsal: all is built and
+judged, nothing goes live.
 
 **What a run sees.** The library and the listening as known at the end of its day: tracks dated later
 and later events are left out. So a backfill (`./nocturne backfill 2026-11-01 2026-11-03`) gives what
@@ -25,7 +27,7 @@ those nights would have given, and never displaces the version of a newer day.
 | train_clusters, train_taste | Spark failed, or MongoDB is away; a half-trained model is never left | read its log, clear the task |
 | build_tables | MongoDB is away, or tracks have left it since the plan | clear from load_tracks on |
 | check_candidate | a gate refused the candidate | its reasons stand in the log, in `models` and in its report; the old version is still live |
-| approve_candidate | only where NOCTURNE_APPROVE is on: nobody could be asked; a rejection is green, and publish_version skipped | clear the task |
+| approve_candidate | only where the run or NOCTURNE_APPROVE asks for approval: nobody could be asked; a rejection is green, and publish_version skipped | clear the task |
 | publish_version | the stored tables are not what was built | clear from build_tables on |
 
 Transport errors are retried three times with growing pauses, bad data fails at once. Clearing
@@ -34,7 +36,7 @@ failed is harmless for listeners: what was live stays live.
 """
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, chain, task
 
 from nocturne.nights import NIGHTLY_CRON
 from nocturne.steps.version import TRAININGS
@@ -42,17 +44,9 @@ from nocturne_airflow import assets
 from nocturne_airflow.approval import ApproveCandidate
 from nocturne_airflow.links import link_to_version
 from nocturne_airflow.night import find_night
+from nocturne_airflow.night_params import NIGHT_PARAMS
 from nocturne_airflow.policies import MONGO_POOL, default_arguments
 from nocturne_airflow.spark import SparkJob, take_from
-
-PARAMS = {
-    "audio_folder": Param(None, type=["null", "string"], title="Folder of audio files"),
-    "metadata_folder": Param(None, type=["null", "string"], title="Folder of metadata CSV files"),
-    "date": Param(None, type=["null", "string"], format="date", title="Day of data"),
-    "k_min": Param(None, type=["null", "integer"], minimum=2, title="Smallest number of clusters"),
-    "k_max": Param(None, type=["null", "integer"], minimum=2, title="Largest number of clusters"),
-    "publish": Param(True, type="boolean", title="Publish the version if it passes the gates"),
-}
 
 
 def nightly():
@@ -70,7 +64,7 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=True,
     default_args=default_arguments(),
-    params=PARAMS,
+    params=NIGHT_PARAMS,
     doc_md=__doc__,
     tags=["nocturne", "music"],
 ):

@@ -1,8 +1,9 @@
 """What every test shares: one Spark session, and one Kafka, MongoDB and Airflow of their own."""
 
+import json
 import os
+import re
 import shutil
-import socket
 import sys
 import tempfile
 import uuid
@@ -13,24 +14,78 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nocturne.locks import one_at_a_time
 from nocturne.settings import PROJECT, Settings
-from nocturne.stack.ports import allot_other_ports
+from nocturne.stack.ports import allot_other_ports, find_free_port
+from nocturne.suite.shards import (
+    COMPUTING,
+    SHARDS,
+    WAITING,
+    WAITING_FOLDERS,
+    forget_foreign_variables,
+)
 
 REAL_DATA = Path(os.environ.get("NOCTURNE_REAL_DATA", PROJECT.parent / "shared" / "data"))
-FOREIGN = ("NOCTURNE_", "AIRFLOW")
-"""Variables of a user's own Nocturne or Airflow that must not leak into the tests."""
+USES_STACK = re.compile(r"\bstack\s*[,:)]")
+"""The fixture among the arguments of a function."""
 
 
-def pytest_configure() -> None:
-    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
-        if name not in ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME"):
-            del os.environ[name]
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("nocturne", "shards of the whole suite, as ./nocturne test starts them")
+    group.addoption("--shard", choices=SHARDS, help="run this share of the tests only")
+    group.addoption("--shard-folder", type=Path, help="where its home lies and its counts go")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    forget_foreign_variables()
     # Whoever imports airflow makes its home folder, which must not be the user's own.
-    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="nocturne-test-airflow-")
+    folder = config.getoption("--shard-folder")
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="nocturne-test-airflow-", dir=folder)
 
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["AIRFLOW_HOME"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    shard = config.getoption("--shard")
+    if shard is not None:
+        others = [item for item in items if choose_shard(item) != shard]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if choose_shard(item) == shard]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A shard that waits does not import what others run, which takes as long as some tests."""
+    ours = collection_path.suffix == ".py" and collection_path.stem.startswith("test_")
+    shard = config.getoption("--shard")
+    return True if ours and shard in WAITING and find_shard(collection_path) != shard else None
+
+
+def choose_shard(item: pytest.Item) -> str:
+    """The one shard in which a test runs: what uses Airflow waits, all else computes."""
+    uses_airflow = "stack" in getattr(item, "fixturenames", ())
+    return find_shard(item.path) if uses_airflow else COMPUTING
+
+
+def find_shard(module: Path) -> str:
+    """Where the tests of a module run that use Airflow; where nothing in it says so, all compute,
+    and none is lost.
+    """
+    folder = module.parent.relative_to(Path(__file__).parents[1]).as_posix()
+    if folder not in WAITING_FOLDERS or not USES_STACK.search(module.read_text("utf-8")):
+        return COMPUTING
+    return "nightly" if module.stem == "test_nightly" else "airflow"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Leave the counts of a shard for the suite's last line."""
+    shard, folder = config.getoption("--shard"), config.getoption("--shard-folder")
+    if shard is not None and folder is not None:
+        counts = {name: len(found) for name, found in terminalreporter.stats.items() if name}
+        (folder / f"{shard}.json").write_text(json.dumps(counts), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -41,51 +96,68 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
+def home(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A NOCTURNE_HOME for the whole run; its path is short, for the supervisor's socket."""
-    folder = Path(tempfile.mkdtemp(prefix="nocturne-test-"))
+    shard, shards = pytestconfig.getoption("--shard"), pytestconfig.getoption("--shard-folder")
+    folder = shards / shard if shards else Path(tempfile.mkdtemp(prefix="nocturne-test-"))
     os.environ["NOCTURNE_HOME"] = str(folder)
     yield folder
     shutil.rmtree(folder)
 
 
 def allot_test_ports(home: Path) -> None:
-    """Free ports for a home, so that a stack that runs on the usual ones is not in the way."""
-    (home / "stack").mkdir(parents=True, exist_ok=True)
-    allot_other_ports(home / "stack")
+    """Free ports for a home, so that a stack that runs on the usual ones is not in the way; a
+    shard's home has some already.
+    """
+    if not (home / "stack").is_dir():
+        (home / "stack").mkdir(parents=True)
+        allot_other_ports(home / "stack")
 
 
 @pytest.fixture(scope="session")
-def stack(home: Path) -> Iterator[Settings]:
-    """Settings that reach this run's own Kafka, MongoDB and Airflow; the only ones it starts."""
+def servers(home: Path) -> Iterator[Settings]:
+    """Settings that reach this run's own Kafka and MongoDB; the only ones that it starts."""
     from nocturne.settings import load_settings
     from nocturne.stack.processes import stack_processes
-    from nocturne.stack.stack import bring_down, bring_up
+    from nocturne.stack.stack import bring_down, bring_up_servers
 
     allot_test_ports(home)
     settings = load_settings()
     try:
-        yield bring_up(settings, print)
+        yield bring_up_servers(settings, print)
     finally:
         bring_down(settings)
         assert not stack_processes(settings.stack_dir), "the stack left processes behind"
 
 
+@pytest.fixture(scope="session")
+def stack(servers: Settings, pytestconfig: pytest.Config) -> Settings:
+    """The same with Airflow, for the few who need it: it takes a minute of both cores to start,
+    so that shards do it one after the other.
+    """
+    from nocturne.settings import load_settings
+    from nocturne.stack.stack import bring_up
+
+    folder = pytestconfig.getoption("--shard-folder") or servers.home
+    with one_at_a_time(folder / "airflow.lock"):
+        return bring_up(load_settings(), print)
+
+
 @pytest.fixture
-def database(stack: Settings) -> Iterator:
+def database(servers: Settings) -> Iterator:
     """An empty MongoDB database of a test's own."""
     from nocturne.store.collections import connect
 
-    with connect(stack) as client:
+    with connect(servers) as client:
         name = f"test_{uuid.uuid4().hex[:12]}"
         yield client[name]
         client.drop_database(name)
 
 
 @pytest.fixture
-def kafka(stack: Settings) -> dict[str, str]:
+def kafka(servers: Settings) -> dict[str, str]:
     """A Kafka connection as tasks have it."""
-    return {"bootstrap.servers": stack.kafka_bootstrap, "auto.offset.reset": "earliest"}
+    return {"bootstrap.servers": servers.kafka_bootstrap, "auto.offset.reset": "earliest"}
 
 
 @pytest.fixture(scope="session")
@@ -132,6 +204,4 @@ def sample_features() -> np.ndarray:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return find_free_port(set())

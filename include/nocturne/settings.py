@@ -25,6 +25,8 @@ from nocturne.audio.names import (
 from nocturne.errors import Misuse
 
 SETTINGS_FILE = "settings.env"
+LONGEST_HOURS = 8760
+"""A year: what waits longer than that for a person is a mistake in the settings."""
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
     )
     approve: bool = Field(False, description="wait for a person's approval before publishing")
     approve_hours: float = Field(
-        12, gt=0, description="hours after which what nobody approved is rejected"
+        12, gt=0, le=LONGEST_HOURS, description="hours after which what nobody approved is rejected"
     )
     versions_kept: int = Field(14, ge=2, description="published versions kept for rollback")
 

@@ -1,4 +1,4 @@
-"""A person's word before a version goes live, where the settings ask for it."""
+"""A person's word before a version goes live, where the run or the settings ask for it."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 
-from nocturne.settings import load_settings
+from nocturne.settings import Settings, load_settings
 
 LONGEST_WAIT = timedelta(hours=12)
 
 
 class ApproveCandidate(ApprovalOperator):
-    """Waits for approval without holding a slot, if NOCTURNE_APPROVE is on; else passes at once.
+    """Waits for approval without holding a slot, if it is asked for; else passes at once.
 
-    What nobody approves within NOCTURNE_APPROVE_HOURS is rejected. A rejection is noted with the
+    The run's parameters `approve` and `approve_hours` decide, and where they are null the settings
+    of those names. What nobody approves in that time is rejected. A rejection is noted with the
     version, and what comes after is skipped.
     """
 
@@ -25,11 +26,11 @@ class ApproveCandidate(ApprovalOperator):
         self.version = version
 
     def execute(self, context: Context) -> Any:
-        settings = load_settings()
-        if not settings.approve:
-            self.log.info("NOCTURNE_APPROVE is off: nobody is asked")
+        wait = choose_wait(context["params"], load_settings())
+        if wait is None:
+            self.log.info("Neither the run nor NOCTURNE_APPROVE asks for approval")
             return None
-        self.response_timeout = timedelta(hours=settings.approve_hours)
+        self.response_timeout = wait
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -44,3 +45,14 @@ class ApproveCandidate(ApprovalOperator):
 
         with open_database() as (database, _):
             note_approval(database, self.version, approved, user["name"] if user else None)
+
+
+def choose_wait(params: Any, settings: Settings) -> timedelta | None:
+    """How long a person is waited for; None: nobody is asked.
+
+    A run of before these parameters were there has neither.
+    """
+    asked, hours = params.get("approve"), params.get("approve_hours")
+    if not (settings.approve if asked is None else asked):
+        return None
+    return timedelta(hours=settings.approve_hours if hours is None else hours)

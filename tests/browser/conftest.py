@@ -34,7 +34,7 @@ def chromium() -> Iterator:
 
 
 @pytest.fixture(scope="module")
-def served(stack, chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(servers, chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """On a port, with a database and a home of their own."""
     from nocturne.store.collections import connect
 
@@ -44,10 +44,10 @@ def served(stack, chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     variables = {
         "NOCTURNE_HOME": str(folder),
         "NOCTURNE_MONGO_DATABASE": name,
-        "NOCTURNE_MONGO_URI": stack.mongo_uri,
-        "NOCTURNE_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
+        "NOCTURNE_MONGO_URI": servers.mongo_uri,
+        "NOCTURNE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
     }
-    with connect(stack) as client:
+    with connect(servers) as client:
         publish_library(client[name], folder / "audio", folder / "models", {ann: 12, bob: 20})
         with serving(variables) as address:
             site = Served(address, ann, bob, variables)

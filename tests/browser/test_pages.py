@@ -259,9 +259,9 @@ def test_simulated_listeners_come_and_go(served, browse):
     page.wait_for_selector("#simulation-switch[aria-checked=false]")
 
 
-def test_where_others_can_come_in_a_token_says_who_is_listening(served, stack, chromium):
+def test_where_others_can_come_in_a_token_says_who_is_listening(served, servers, chromium):
     name = served.variables["NOCTURNE_MONGO_DATABASE"]
-    with connect(stack) as client:
+    with connect(servers) as client:
         token = make_token(client[name], "ann's browser", served.ann)
     context = chromium.new_context()
     page = context.new_page()

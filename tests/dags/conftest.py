@@ -54,7 +54,7 @@ def read_description(process: subprocess.Popen) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def servers() -> dict[str, str]:
+def addresses() -> dict[str, str]:
     """Settings of servers that nobody asks."""
     return {
         "mongo_uri": "mongodb://nocturne:correct-horse@mongo:27017/?authSource=admin&replicaSet=n",
@@ -63,13 +63,13 @@ def servers() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def parses(tmp_path_factory, servers) -> Parses:
+def parses(tmp_path_factory, addresses) -> Parses:
     """Two parses that differ in all that a DAG must not depend on; the first renders the jobs."""
     home = tmp_path_factory.mktemp("parse")
-    addresses = connections(Settings(**servers))
+    connected = connections(Settings(**addresses))
     places = {"NOCTURNE_HOME": "/nocturne-home", "NOCTURNE_RUNTIME": "/nocturne-runtime"}
     bad = {"NOCTURNE_SAMPLE_RATE": "garbage", "NOCTURNE_HOME": "", "NOCTURNE_K_MIN": "-1"}
-    first = start_describing(home / "1", "--render", PYTHONHASHSEED="1", **addresses, **places)
+    first = start_describing(home / "1", "--render", PYTHONHASHSEED="1", **connected, **places)
     second = start_describing(home / "2", PYTHONHASHSEED="2", **bad)
     found = Parses(read_description(first), read_description(second))
     seconds.update({name: found.first[name] for name in ("import_seconds", "parse_seconds")})

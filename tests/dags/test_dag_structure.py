@@ -3,6 +3,7 @@
 import pytest
 
 from nocturne.nights import LISTENING_CRON, NIGHTLY_CRON
+from nocturne.settings import LONGEST_HOURS
 
 pytestmark = pytest.mark.dags
 
@@ -137,8 +138,12 @@ def test_parameters_of_the_nightly_run(parsed):
         "k_min": (None, ["null", "integer"]),
         "k_max": (None, ["null", "integer"]),
         "publish": (True, "boolean"),
+        "approve": (None, ["null", "boolean"]),
+        "approve_hours": (None, ["null", "number"]),
     }
     assert params["date"]["schema"]["format"] == "date"
+    hours = params["approve_hours"]["schema"]
+    assert (hours["exclusiveMinimum"], hours["maximum"]) == (0, LONGEST_HOURS)
     assert params["k_min"]["schema"]["minimum"] == params["k_max"]["schema"]["minimum"] == 2
     assert all(param["schema"]["title"] for param in params.values())
 

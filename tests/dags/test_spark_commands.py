@@ -54,8 +54,8 @@ def test_the_job_understands_the_command(command, job):
     assert importlib.import_module(f"spark_jobs.{job}").parse_arguments(words)
 
 
-def test_the_driver_is_told_the_addresses_but_not_on_the_command_line(parsed, job, servers):
+def test_the_driver_is_told_the_addresses_but_not_on_the_command_line(parsed, job, addresses):
     environment = parsed["jobs"][job]["environment"]
-    assert environment == {f"NOCTURNE_{name.upper()}": value for name, value in servers.items()}
-    password = urlsplit(servers["mongo_uri"]).password
+    assert environment == {f"NOCTURNE_{name.upper()}": value for name, value in addresses.items()}
+    password = urlsplit(addresses["mongo_uri"]).password
     assert password not in " ".join(parsed["jobs"][job]["line"])

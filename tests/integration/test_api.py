@@ -39,8 +39,8 @@ def set_audio(database, track_id, path):
 
 
 @pytest.fixture
-def app(stack, kafka, library):
-    return make_app(stack, kafka, library)
+def app(servers, kafka, library):
+    return make_app(servers, kafka, library)
 
 
 @pytest.fixture
@@ -221,8 +221,8 @@ def read_metric(client, name):
     )
 
 
-def test_before_anything_was_published(stack, kafka, database):
-    with open_client(make_app(stack, kafka, database)) as client:
+def test_before_anything_was_published(servers, kafka, database):
+    with open_client(make_app(servers, kafka, database)) as client:
         problem_of(client.get(f"{API}/listeners/anna/recommendations"), 404)
         problem_of(client.get(f"{API}/search?q=a"), 404)
         ready = client.get("/health/ready")
@@ -231,17 +231,17 @@ def test_before_anything_was_published(stack, kafka, database):
         )  # fmt: skip
 
 
-def test_without_its_database_it_says_so_and_lives(stack, kafka, library, free_port):
+def test_without_its_database_it_says_so_and_lives(servers, kafka, library, free_port):
     uri = f"mongodb://127.0.0.1:{free_port}/?serverSelectionTimeoutMS=200"
-    with open_client(make_app(stack, kafka, library, mongo_uri=uri)) as client:
+    with open_client(make_app(servers, kafka, library, mongo_uri=uri)) as client:
         answer = client.get(f"{API}/listeners/anna/recommendations")
         problem_of(answer, 503)
         assert answer.headers["retry-after"]
         assert client.get("/health/live").status_code == 200
 
 
-def test_too_many_requests(stack, kafka, library):
-    with open_client(make_app(stack, kafka, library, web_requests=3)) as client:
+def test_too_many_requests(servers, kafka, library):
+    with open_client(make_app(servers, kafka, library, web_requests=3)) as client:
         left = [client.get(f"{API}/versions").headers["x-ratelimit-remaining"] for _ in range(3)]
         assert left == ["2", "1", "0"]
         refused = client.get(f"{API}/versions")
@@ -268,9 +268,9 @@ def test_names_that_others_chose_do_not_lead_here(app):
 
 
 @pytest.fixture
-def abroad(stack, kafka, library):
+def abroad(servers, kafka, library):
     """The app where others reach it."""
-    app = make_app(stack, kafka, library, web_host="0.0.0.0")  # noqa: S104
+    app = make_app(servers, kafka, library, web_host="0.0.0.0")  # noqa: S104
     with open_client(app, ELSEWHERE, base_url="http://music.example") as client:
         yield client
 

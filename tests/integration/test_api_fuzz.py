@@ -28,13 +28,13 @@ EXAMPLES = 25
 
 
 @pytest.fixture(scope="module")
-def document(stack):
+def document(servers):
     """The API of an app on a small published library; its streams never end, so without them."""
-    kafka = {"bootstrap.servers": stack.kafka_bootstrap}
-    with connect(stack) as client:
+    kafka = {"bootstrap.servers": servers.kafka_bootstrap}
+    with connect(servers) as client:
         database = client["test_fuzzed"]
         publish_library(database, listeners=["anna"])
-        app = make_app(stack, kafka, database, lambda _: OpenAccess(), hosted=True)
+        app = make_app(servers, kafka, database, lambda _: OpenAccess(), hosted=True)
         found = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
         yield found.exclude(path_regex="/stream$")
         app.state.entrance.close()

@@ -10,10 +10,10 @@ from nocturne.stack.services import find_services
 pytestmark = pytest.mark.integration
 
 
-def test_nothing_is_lost_or_doubled_whatever_dies(stack, database):
+def test_nothing_is_lost_or_doubled_whatever_dies(servers, database):
     seed = int.from_bytes(os.urandom(2))
     plan = Plan(records=6000, seconds=12, consumer_kills=2, seed=seed)
-    found = cause_faults(find_services(stack), database, plan, print)
+    found = cause_faults(find_services(servers), database, plan, print)
     assert found["kills"] == 4
     assert (found["records"], found["replayed"]) == (6000, 6000)
     assert (found["lost"], found["duplicated"]) == (0, 0)

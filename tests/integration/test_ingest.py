@@ -403,11 +403,11 @@ def test_a_primary_that_steps_down_is_waited_for(kafka, topic, database, tracks,
 
 
 def test_servers_that_hang_for_a_while_are_waited_for(
-    kafka, topic, database, tracks, stack, monkeypatch
+    kafka, topic, database, tracks, servers, monkeypatch
 ):
     """Both stop answering in the middle, as if the network had paused."""
     send_tracks(kafka, topic, ids(35))
-    states = Supervisor(stack.stack_dir).processes()
+    states = Supervisor(servers.stack_dir).processes()
     servers = [state.pid for state in states if state.name.endswith(("kafka", "mongo"))]
     assert len(servers) == 2
     paused = []
@@ -459,10 +459,10 @@ def test_a_mongodb_that_is_away_is_named_with_the_collection(kafka, topic, free_
             run_ingest(kafka, topic, client["test"])
 
 
-def test_a_login_that_mongodb_refuses_is_bad_input(kafka, topic, stack):
-    wrong = stack.mongo_uri.replace("mongodb://nocturne:", "mongodb://nobody:")
+def test_a_login_that_mongodb_refuses_is_bad_input(kafka, topic, servers):
+    wrong = servers.mongo_uri.replace("mongodb://nocturne:", "mongodb://nobody:")
     with (
-        connect(stack.model_copy(update={"mongo_uri": wrong})) as client,
+        connect(servers.model_copy(update={"mongo_uri": wrong})) as client,
         pytest.raises(BadInput, match=r"MongoDB at 127.*test\.tracks.*Authentication failed"),
     ):
         run_ingest(kafka, topic, client["test"])

@@ -23,9 +23,9 @@ WAYS = {
 
 
 @pytest.mark.spark
-def test_every_way_is_measured_and_nothing_stays_in_mongodb(stack):
+def test_every_way_is_measured_and_nothing_stays_in_mongodb(servers):
     said: list[str] = []
-    result = measure_on(stack, make_plan(2000, rounds=1), said.append)
+    result = measure_on(servers, make_plan(2000, rounds=1), said.append)
     assert set(result["records_per_second"]) == WAYS
     assert all(rate > 0 for rate in result["records_per_second"].values())
     assert all(len(found) == 1 for found in result["rounds"].values())
@@ -34,15 +34,15 @@ def test_every_way_is_measured_and_nothing_stays_in_mongodb(stack):
     assert result["peak_mib"] > 0
     assert result["records"] == 2000
     assert said
-    with connect(stack) as client:
+    with connect(servers) as client:
         assert not [
             name for name in client.list_database_names() if name.startswith("bench-ingest")
         ]
 
 
 @pytest.fixture
-def trials(stack):
-    made = Trials(stack, f"bench-test-{uuid.uuid4().hex[:12]}", print)
+def trials(servers):
+    made = Trials(servers, f"bench-test-{uuid.uuid4().hex[:12]}", print)
     yield made
     made.clear()
 

@@ -11,9 +11,9 @@ from nocturne.stack.services import find_services
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
-def test_readers_see_whole_versions_whatever_dies(stack, database, tmp_path):
+def test_readers_see_whole_versions_whatever_dies(servers, database, tmp_path):
     own = {"home": tmp_path, "mongo_database": database.name, **FEW_CLUSTERS}
-    settings = find_services(stack).model_copy(update=own)
+    settings = find_services(servers).model_copy(update=own)
     # The steps after training; those of training take minutes, and are the bench's.
     plan = Plan(3, STEPS_KILLED[2:], seed=int.from_bytes(os.urandom(2)))
     found = kill_nights(settings, plan, print)

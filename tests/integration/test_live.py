@@ -249,12 +249,12 @@ def assert_in_order(lists):
 
 
 @contextmanager
-def live_process(stack, database, log):
+def live_process(servers, database, log):
     command = [sys.executable, "-P", "-m", "nocturne.cli", "live"]
     environment = os.environ | {
-        "NOCTURNE_HOME": str(stack.home),
-        "NOCTURNE_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
-        "NOCTURNE_MONGO_URI": stack.mongo_uri,
+        "NOCTURNE_HOME": str(servers.home),
+        "NOCTURNE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
+        "NOCTURNE_MONGO_URI": servers.mongo_uri,
         "NOCTURNE_MONGO_DATABASE": database.name,
     }
     with log.open("ab") as errors:
@@ -280,20 +280,20 @@ def act_for(lists, topic, kafka, users, rng):
 
 
 def test_killed_again_and_again_it_loses_and_repeats_nothing(
-    stack, kafka, library, topic, tmp_path
+    servers, kafka, library, topic, tmp_path
 ):
     rng = random.Random(7)  # noqa: S311
     users = [make_user() for _ in range(6)]
     sent = []
     log = tmp_path / "live.log"
     for _ in range(3):
-        with live_process(stack, library, log) as process:
+        with live_process(servers, library, log) as process:
             sent += act_for(rng.randint(3, 12), topic, kafka, users, rng)
             process.send_signal(signal.SIGKILL)
     last = [make_event(user_id, "039") for user_id in users]
     send_events(kafka, *last)
     memory = Memory(library, RECENT)
-    with live_process(stack, library, log) as process:
+    with live_process(servers, library, log) as process:
         wait_until(lambda: all("039" in one.listener.heard for one in recall(memory, users)), 60)
         wait_until(lambda: newest_seqs(topic, users) == stored_seqs(memory, users))
         process.terminate()

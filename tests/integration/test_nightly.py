@@ -36,7 +36,7 @@ from nocturne.stack.airflow_runs import (
     start_backfill,
     start_night,
 )
-from nocturne.stack.stack import bring_up, connect_airflow
+from nocturne.stack.stack import connect_airflow
 from nocturne.stack.supervise import Supervisor
 from nocturne.store.versions import list_versions, live_version, roll_back
 
@@ -48,6 +48,8 @@ BACKFILL = tuple(night_of(NIGHT.start.date() - timedelta(days=days)) for days in
 RECENT = timedelta(days=Settings.model_fields["recent_days"].default)
 FEW_CLUSTERS = {"k_min": 3, "k_max": 6}
 """The whole range is tried by ./nocturne run; four ks say as much here, in half the time."""
+ASKING = {"approve": True, "approve_hours": 0.005}
+"""A run that asks a person and waits for 18 seconds; the settings ask nobody."""
 
 
 @pytest.fixture(scope="module")
@@ -290,19 +292,11 @@ def rows_of(state: dict[str, Any], version: str) -> int:
     return sum(bson.decode(row)["version"] == version for row in state["similar"])
 
 
-@pytest.fixture
-def asking(stack: Settings) -> Iterator[None]:
-    """The stack, started anew with settings that ask a person and wait for 18 seconds."""
-    bring_up(stack.model_copy(update={"approve": True, "approve_hours": 0.005}), print)
-    yield
-    bring_up(stack, print)
-
-
 def test_a_person_is_asked_and_silence_is_a_no(
-    first_run: Run, api: AirflowApi, stack: Settings, asking: None
+    first_run: Run, api: AirflowApi, stack: Settings
 ) -> None:
     live = read_state(stack)["live"]
-    run = run_nightly(api, k_max=5)
+    run = run_nightly(api, k_max=5, **ASKING)
     states = {task.task_id: task.state for task in run.tasks}
     assert (run.state, states["approve_candidate"]) == ("success", "success")
     assert states["publish_version"] == "skipped"

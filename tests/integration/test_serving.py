@@ -27,13 +27,13 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
 @pytest.fixture
-def run(stack, database):
+def run(servers, database):
     """A command of the command line on the test's database, started."""
     started = []
     environment = os.environ | {
-        "NOCTURNE_HOME": str(stack.home),
-        "NOCTURNE_KAFKA_BOOTSTRAP": stack.kafka_bootstrap,
-        "NOCTURNE_MONGO_URI": stack.mongo_uri,
+        "NOCTURNE_HOME": str(servers.home),
+        "NOCTURNE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
+        "NOCTURNE_MONGO_URI": servers.mongo_uri,
         "NOCTURNE_MONGO_DATABASE": database.name,
     }
 
@@ -69,8 +69,8 @@ def test_tokens_are_made_listed_and_taken_back(run, database):
     assert finish(run("tokens", "--revoke"))[0] == 2
 
 
-def test_where_others_reach_it_it_starts_with_tokens_only(stack, database, run):
-    settings = stack.model_copy(update={"mongo_database": database.name, "web_host": EVERYWHERE})
+def test_where_others_reach_it_it_starts_with_tokens_only(servers, database, run):
+    settings = servers.model_copy(update={"mongo_database": database.name, "web_host": EVERYWHERE})
     with pytest.raises(Misuse, match="there are no tokens"):
         require_tokens(settings)
     code, _, err = finish(run("serve", "--host", EVERYWHERE))
@@ -79,13 +79,13 @@ def test_where_others_reach_it_it_starts_with_tokens_only(stack, database, run):
     require_tokens(settings)
 
 
-def test_a_port_that_is_taken_is_named_with_its_owner(stack):
+def test_a_port_that_is_taken_is_named_with_its_owner(servers):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(BadInput, match=rf"127.0.0.1:{port}.*process {os.getpid()}"):
-            open_socket(stack.model_copy(update={"web_port": port}))
+            open_socket(servers.model_copy(update={"web_port": port}))
 
 
 def test_it_serves_until_it_is_asked_to_stop(run, database):

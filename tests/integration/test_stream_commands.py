@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def own_database(stack, monkeypatch, database):
+def own_database(servers, monkeypatch, database):
     """Commands that read the run's Kafka into a database of the test's own."""
     monkeypatch.setenv("NOCTURNE_MONGO_DATABASE", database.name)
     monkeypatch.setenv("NOCTURNE_MAX_REFUSED_SHARE", "1.0")
@@ -85,7 +85,7 @@ def test_a_topic_is_loaded_and_its_letters_listed_and_fed_back(nocturne, kafka, 
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_following_ends_when_it_is_asked_to(stack, own_database, kafka, how):
+def test_following_ends_when_it_is_asked_to(servers, own_database, kafka, how):
     event = make_event(f"follow-{how}")
     process = subprocess.Popen(
         [sys.executable, "-m", "nocturne.cli", "ingest", "user_activity", "--follow", "--json"],
@@ -94,7 +94,7 @@ def test_following_ends_when_it_is_asked_to(stack, own_database, kafka, how):
     try:
         wanted = {"_id": f"command-{os.getpid()}-follow-{how}"}
         send(kafka, event)
-        with connect(stack) as client:
+        with connect(servers) as client:
             listens = client[own_database.name]["listens"]
             deadline = time.monotonic() + 40
             while not listens.find_one(wanted):

@@ -12,8 +12,8 @@ HERE = ("127.0.0.1", 50000)
 ELSEWHERE = ("192.0.2.7", 50000)
 
 
-def make_app(stack, kafka, database, make_access=None, hosted=False, **changes):
-    settings = stack.model_copy(
+def make_app(servers, kafka, database, make_access=None, hosted=False, **changes):
+    settings = servers.model_copy(
         update={"mongo_database": database.name, "web_requests": 100_000} | changes
     )
     return create_app(

@@ -134,9 +134,9 @@ def test_tracks_without_a_path_are_refused(spark):
 
 
 @pytest.fixture
-def export(spark, database, stack: Settings, target, monkeypatch):
+def export(spark, database, servers: Settings, target, monkeypatch):
     """Run the job over a collection of the test database."""
-    monkeypatch.setenv("NOCTURNE_MONGO_URI", stack.mongo_uri)
+    monkeypatch.setenv("NOCTURNE_MONGO_URI", servers.mongo_uri)
 
     def run_over(collection: str) -> pd.DataFrame:
         words = ["--database", database.name, "--collection", collection, "--target", str(target)]

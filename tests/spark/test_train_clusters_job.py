@@ -359,9 +359,9 @@ def test_a_target_that_is_there_is_left_alone(target, inputs, capsys):
 
 
 @pytest.fixture
-def fill(database, stack: Settings, monkeypatch):
+def fill(database, servers: Settings, monkeypatch):
     """Put tracks into MongoDB's test database, which the settings then name."""
-    monkeypatch.setenv("NOCTURNE_MONGO_URI", stack.mongo_uri)
+    monkeypatch.setenv("NOCTURNE_MONGO_URI", servers.mongo_uri)
     monkeypatch.setenv("NOCTURNE_MONGO_DATABASE", database.name)
     monkeypatch.setenv("NOCTURNE_TRACKS_COLLECTION", "songs")
 

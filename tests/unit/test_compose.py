@@ -35,6 +35,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
 # A variable of Compose, and what stands behind its name: `:-default`, `:?message` or nothing.
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)([^}]*)\}")
 AWKWARD_PASSWORD = "p@ss:w/o\"r\\d'%?#&+=[] ü"
+AWKWARD_IN_ENV = 'p@ss:w/o"r%?#&+= x'
 FOLDERS = ("AUDIO_DIR", "METADATA_DIR")
 # Known before a container starts, or made in it.
 NOT_IN_COMPOSE = {"NOCTURNE_HOME", "NOCTURNE_RUNTIME", "NOCTURNE_MONGO_URI", "NOCTURNE_AIRFLOW_URL"}
@@ -186,14 +187,13 @@ def test_the_replica_set_is_the_one_that_the_product_knows():
 # As docker-compose reads it
 
 
-@pytest.fixture
-def folder(tmp_path) -> Path:
+def make_folder(folder: Path) -> Path:
     """A project folder with the file and a .env whose secrets are generated."""
     for name in ("docker-compose.yaml", ".env.example"):
-        shutil.copy(PROJECT / name, tmp_path)
-    make_env.main(tmp_path)
-    set_variables(tmp_path, AUDIO_DIR="/srv/audio", METADATA_DIR="/srv/metadata")
-    return tmp_path
+        shutil.copy(PROJECT / name, folder)
+    make_env.main(folder)
+    set_variables(folder, AUDIO_DIR="/srv/audio", METADATA_DIR="/srv/metadata")
+    return folder
 
 
 def set_variables(folder: Path, **values: str) -> None:
@@ -218,33 +218,40 @@ def render(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_docker_compose_takes_the_file(folder):
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> dict[str, Any]:
+    """The services, with some settings and two awkward passwords; rendered once, for it is slow."""
+    folder = make_folder(tmp_path_factory.mktemp("compose"))
     set_variables(folder, AIRFLOW_PORT="8888", NOCTURNE_NEIGHBOURS="33")
+    quoted = f"'{AWKWARD_IN_ENV}'"
+    set_variables(folder, MONGO_PASSWORD=quoted, POSTGRES_PASSWORD=quoted)
     done = render(folder)
     assert done.returncode == 0, done.stderr
-    services = yaml.safe_load(done.stdout)["services"]
-    assert set(services) >= set(SERVICES) - {"cli"}
-    scheduler = services["airflow-scheduler"]["environment"]
+    services: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+    return services
+
+
+def test_docker_compose_takes_the_file(rendered):
+    assert set(rendered) >= set(SERVICES) - {"cli"}
+    scheduler = rendered["airflow-scheduler"]["environment"]
     assert scheduler["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:8888"
     assert str(scheduler["NOCTURNE_NEIGHBOURS"]) == "33"
     assert scheduler.get("NOCTURNE_K_MAX") is None
 
 
+def test_docker_compose_leaves_an_awkward_password_alone(rendered):
+    scheduler = rendered["airflow-scheduler"]["environment"]
+    assert scheduler["MONGO_PASSWORD"] == scheduler["PGPASSWORD"] == AWKWARD_IN_ENV
+
+
 @pytest.mark.parametrize("name", REQUIRED)
-def test_docker_compose_says_what_is_missing(folder, name):
+def test_docker_compose_says_what_is_missing(tmp_path, name):
+    """A rendering each: it stops at the first that is missing."""
+    folder = make_folder(tmp_path)
     set_variables(folder, **{name: ""})
     done = render(folder)
     assert done.returncode != 0
     assert f"set {name} in .env" in done.stderr
-
-
-def test_docker_compose_leaves_an_awkward_password_alone(folder):
-    awkward = 'p@ss:w/o"r%?#&+= x'
-    set_variables(folder, MONGO_PASSWORD=f"'{awkward}'", POSTGRES_PASSWORD=f"'{awkward}'")
-    done = render(folder)
-    assert done.returncode == 0, done.stderr
-    scheduler = yaml.safe_load(done.stdout)["services"]["airflow-scheduler"]["environment"]
-    assert scheduler["MONGO_PASSWORD"] == scheduler["PGPASSWORD"] == awkward
 
 
 # The scripts of docker/

@@ -99,6 +99,9 @@ def test_the_home_is_absolute(monkeypatch, tmp_path):
         ("NOCTURNE_MAX_REFUSED_SHARE", "nan"),
         ("NOCTURNE_NEIGHBOURS", "0"),
         ("NOCTURNE_MAX_CLUSTER_SHARE", "0"),
+        ("NOCTURNE_APPROVE_HOURS", "0"),
+        ("NOCTURNE_APPROVE_HOURS", "8761"),
+        ("NOCTURNE_APPROVE_HOURS", "inf"),
         ("NOCTURNE_VERSIONS_KEPT", "1"),
     ],
 )

@@ -66,8 +66,11 @@ def logs(
 def test(context: typer.Context) -> None:
     """Run every test, on servers of its own beside what runs already. Takes pytest's arguments."""
     from nocturne.settings import PROJECT
+    from nocturne.suite.whole import is_whole, run_suite
 
     os.chdir(PROJECT)
+    if is_whole(context.args):
+        raise typer.Exit(run_suite(context.args))
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *context.args])  # noqa: S606
 
 

@@ -1,7 +1,9 @@
 """The ports of the embedded servers: chosen once for a NOCTURNE_HOME, then kept."""
 
 import json
+import random
 import socket
+from collections.abc import Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,10 @@ from pydantic.dataclasses import dataclass
 from nocturne.errors import BadInput
 
 HOST = "127.0.0.1"
+FIRST_PORT = 10_000
+"""Below it are many that servers are known for."""
+IANA_FIRST_OUTGOING = 49_152
+OUTGOING_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -55,11 +61,14 @@ def allot_ports(stack_dir: Path) -> Ports:
     return write_ports(stack_dir, chosen)
 
 
-def allot_other_ports(stack_dir: Path) -> Ports:
-    """Free ports for a new home that must not take the known ones from a user's own stack."""
+def allot_other_ports(stack_dir: Path, taken: Set[int] = frozenset()) -> Ports:
+    """Free ports for a new home that must not take the known ones from a user's own stack, nor
+    those that are `taken` by homes whose servers have not started yet.
+    """
     chosen: dict[str, int] = {}
+    known = set(asdict(Ports()).values())
     for name in asdict(Ports()):
-        chosen[name] = find_free_port(set(chosen.values()))
+        chosen[name] = find_free_port({*taken, *known, *chosen.values()})
     return write_ports(stack_dir, chosen)
 
 
@@ -80,12 +89,24 @@ def is_free(port: int) -> bool:
 
 
 def find_free_port(taken: set[int]) -> int:
+    """A free port that no outgoing connection is given before its server starts, or starts again.
+
+    Two processes that choose at the same time hardly choose the same.
+    """
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        port = random.SystemRandom().choice(list_ports_for_servers())
+        if port not in taken and is_free(port):
             return port
+
+
+def list_ports_for_servers() -> range:
+    """Those below the ones that the kernel gives to outgoing connections."""
+    try:
+        first_outgoing = int(OUTGOING_PORTS.read_text("ascii").split()[0])
+    except OSError:  # not Linux
+        first_outgoing = IANA_FIRST_OUTGOING
+    enough = first_outgoing > FIRST_PORT + 1000
+    return range(FIRST_PORT, first_outgoing) if enough else range(FIRST_PORT, 65536)
 
 
 def require_free(ports: Ports, names: list[str], stack_dir: Path) -> None:

@@ -12,6 +12,7 @@ from nocturne.stack import ports as ports_module
 from nocturne.stack.ports import (
     HOST,
     Ports,
+    allot_other_ports,
     allot_ports,
     find_free_port,
     is_free,
@@ -97,6 +98,36 @@ def test_free_ports_are_not_those_that_are_taken():
     for _ in range(50):
         taken.add(find_free_port(taken))
     assert len(taken) == 50
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "last"),
+    [("11500\t60999\n", 11499), ("1024 65535", 65535), (None, 49151)],
+    ids=["Linux", "a Linux that gives nearly all of them", "another system"],
+)
+def test_a_free_port_is_none_that_an_outgoing_connection_may_be_given(
+    tmp_path, monkeypatch, outgoing, last
+):
+    if outgoing:
+        (tmp_path / "range").write_text(outgoing)
+    monkeypatch.setattr(ports_module, "OUTGOING_PORTS", tmp_path / "range")
+    found = {find_free_port(set()) for _ in range(50)}
+    assert all(10_000 <= port <= last for port in found)
+
+
+def test_another_home_gets_neither_the_usual_ports_nor_those_of_homes_to_come(
+    tmp_path, monkeypatch
+):
+    """Of twenty free ports, and four usual ones among them."""
+    few = [*asdict(Ports()).values(), *range(11_000, 11_020)]
+    monkeypatch.setattr(ports_module, "list_ports_for_servers", lambda: few)
+    taken: set[int] = set()
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        ports = asdict(allot_other_ports(tmp_path / name, taken))
+        assert not set(ports.values()) & (taken | set(asdict(Ports()).values()))
+        taken.update(ports.values())
+    assert len(taken) == 12
 
 
 @pytest.mark.parametrize("host", [HOST, "0.0.0.0"])  # noqa: S104
