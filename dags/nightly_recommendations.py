@@ -39,6 +39,7 @@ import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, chain, task
 
 from nocturne.nights import NIGHTLY_CRON
+from nocturne.steps.version import TRAININGS
 from nocturne_airflow import assets
 from nocturne_airflow.approval import ApproveCandidate
 from nocturne_airflow.links import link_to_version
@@ -103,16 +104,13 @@ with DAG(
 
     train_clusters = SparkJob(
         task_id="train_clusters",
-        arguments=take_from(
-            "plan_candidate", inputs="tracks", target="clusters", k_min="k_min", k_max="k_max",
-            max_cluster_share="max_cluster_share", min_stability="min_stability",
-        ),
+        arguments=take_from("plan_candidate", **TRAININGS["train_clusters"]),
         inlets=[assets.TRACKS],
         outlets=[assets.MODEL],
-    )  # fmt: skip
+    )
     train_taste = SparkJob(
         task_id="train_taste",
-        arguments=take_from("plan_candidate", ratings="ratings", target="taste"),
+        arguments=take_from("plan_candidate", **TRAININGS["train_taste"]),
         inlets=[assets.LISTENS],
         outlets=[assets.TASTE],
     )

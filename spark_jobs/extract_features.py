@@ -12,40 +12,24 @@ again; a job that has nothing to do writes nothing but its report.
 
 import argparse
 import heapq
-import json
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
+from nocturne.audio.extraction import AudioFile, find_work, write_report
 from nocturne.audio.names import Analysis, feature_set, parse_sample_rate
 from nocturne.audio.rules import TRANSIENT_RULES
-from nocturne.audio.store import (
-    SPARK_SCHEMA,
-    add_part,
-    read_known,
-    read_outcomes,
-)
+from nocturne.audio.store import SPARK_SCHEMA, add_part
 from nocturne.job_exit import run_main
 
 HANDS_PER_CORE = 8
 """Several hands for each core, so that a core whose files decode quickly takes another."""
 FILES_PER_ROUND = 500
 """Some minutes of two cores; the cores wait for each other once a round. 2 MB a Parquet file."""
-
-
-class AudioFile(NamedTuple):
-    """`tried_before` if the store holds a transient refusal of it."""
-
-    audio_sha256: str
-    audio_path: str
-    audio_bytes: int
-    tried_before: bool = False
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -74,23 +58,6 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--report", type=Path, required=True, help="JSON file of counts")
     return parser.parse_args(argv)
-
-
-def list_contents(catalogue: Path) -> list[AudioFile]:
-    """One file for each content: the first by path where tracks share it."""
-    columns = ["audio_sha256", "audio_path", "audio_bytes"]
-    rows = pd.read_parquet(catalogue, columns=columns)
-    rows = rows.sort_values(["audio_sha256", "audio_path"]).drop_duplicates("audio_sha256")
-    return [AudioFile(*row) for row in rows[columns].itertuples(index=False, name=None)]
-
-
-def choose_pending(files: list[AudioFile], known: dict[str, str | None]) -> list[AudioFile]:
-    """The files to extract: unknown contents, and those whose refusal was of the moment."""
-    return [
-        file._replace(tried_before=file.audio_sha256 in known)
-        for file in files
-        if file.audio_sha256 not in known or known[file.audio_sha256] in TRANSIENT_RULES
-    ]
 
 
 def deal_files(files: Sequence[AudioFile], hands: int) -> list[list[AudioFile]]:
@@ -147,49 +114,22 @@ def read_analysis(arguments: argparse.Namespace) -> Analysis:
     return Analysis(arguments.sample_rate, arguments.excerpt_seconds)
 
 
-def count_outcomes(outcomes: pd.DataFrame, pending: list[AudioFile]) -> dict[str, object]:
-    """Contents by outcome; those that were not pending are `reused` or `refused_before`."""
-    before = ~outcomes["audio_sha256"].isin([file.audio_sha256 for file in pending])
-    good = outcomes["rule"].isna()
-    return {
-        "contents": len(outcomes),
-        "extracted": int((good & ~before).sum()),
-        "reused": int((good & before).sum()),
-        "refused": count_rules(outcomes[~good & ~before]),
-        "refused_before": count_rules(outcomes[~good & before]),
-    }
-
-
-def count_rules(refused: pd.DataFrame) -> dict[str, int]:
-    return dict(sorted(Counter(refused["rule"]).items()))
-
-
 def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, object]:
-    """Bring the store up to the catalogue; returns the report."""
+    """Bring the store up to the catalogue, and write the report, which is returned."""
     started = time.monotonic()
-    definition = feature_set(*read_analysis(arguments))
-    contents = list_contents(arguments.catalogue)
-    known = read_known(arguments.store, definition)
-    pending = choose_pending(contents, known)
-    if pending:
-        extract_new(spark, pending, arguments)
-    outcomes = read_outcomes(arguments.store, definition, [file.audio_sha256 for file in contents])
-    seconds = round(time.monotonic() - started, 3)
-    return {
-        "feature_set": definition,
-        **count_outcomes(outcomes, pending),
-        "seconds": seconds,
-    }
+    work = find_work(arguments.catalogue, arguments.store, feature_set(*read_analysis(arguments)))
+    if work.pending:
+        extract_new(spark, work.pending, arguments)
+    return write_report(arguments.report, work, time.monotonic() - started)
 
 
 def main(argv: Sequence[str]) -> None:
     arguments = parse_arguments(argv)
     spark = SparkSession.builder.appName("extract_features").getOrCreate()
     try:
-        report = run_job(spark, arguments)
+        run_job(spark, arguments)
     finally:
         spark.stop()
-    arguments.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

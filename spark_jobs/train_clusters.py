@@ -3,9 +3,9 @@
     spark-submit spark_jobs/train_clusters.py --inputs RUN/inputs.parquet --target MODELS/VERSION
 
 Reads those tracks with the MongoDB connector (address, database and collection from the
-settings), transforms skewed features, standardises all and keeps their principal components. On a
-sample of the tracks it fits KMeans for a range of k from several seeds and chooses one; that one
-is fitted on all tracks. TARGET appears whole or not at all, with
+settings), transforms skewed features, standardises all and keeps their principal components. A
+sample of the tracks, in the driver's memory, says which number of clusters is best; MLlib's KMeans
+fits that many on all tracks, from the sample's centres. TARGET appears whole or not at all, with
 
     unskew.parquet      what is done to each feature before the pipeline
     pipeline/           scaler, PCA and the chosen KMeans, a Spark PipelineModel
@@ -23,18 +23,25 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
-from multiprocessing.pool import ThreadPool
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark import inheritable_thread_target
-from pyspark.ml import PipelineModel
-from pyspark.ml.clustering import KMeans, KMeansModel
-from pyspark.ml.feature import PCA, PCAModel, StandardScaler, StandardScalerModel
+import pyarrow.parquet as pq
+from pyspark import SparkContext
+from pyspark.ml import PipelineModel, Transformer
+from pyspark.ml.clustering import KMeansModel
+from pyspark.ml.common import _py2java
+from pyspark.ml.feature import PCAModel, StandardScalerModel
 from pyspark.ml.functions import array_to_vector, vector_to_array
+from pyspark.ml.linalg import DenseMatrix, Vectors
+from pyspark.mllib.clustering import KMeans as MLlibKMeans
+from pyspark.mllib.clustering import KMeansModel as MLlibModel
+from pyspark.mllib.common import _py2java as mllib_py2java
+from pyspark.mllib.linalg import Vectors as MLlibVectors
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import broadcast, col, xxhash64
 
@@ -42,46 +49,32 @@ from nocturne.errors import NocturneError
 from nocturne.job_exit import run_main
 from nocturne.models.choose_k import Admissible, choose_k, range_of_k
 from nocturne.models.clustering_measures import Fit, Points, assign_points, describe_fits, rank_fit
-from nocturne.models.trained_clusters import Trained, finish, share_variance, write_trained
-from nocturne.models.unskew import Column, apply_unskew, fit_unskew
+from nocturne.models.reduction import Reduction, fit_reduction
+from nocturne.models.sweep import MOST_ITERATIONS, SEEDS, sweep_ks
+from nocturne.models.trained_clusters import Trained, finish, write_trained
+from nocturne.models.unskew import Column, apply_unskew
 from nocturne.settings import Settings, load_settings
 
-SEEDS = (20240229, 20240230, 20240231)
-"""Any fixed numbers would do; equal inputs must give equal clusters."""
 SWEEP_TRACKS = 20_000
 """Enough to tell ten clusters apart; the choice of k then costs the same for any library."""
-MOST_COMPONENTS = 32
-"""On the sample library clusters match genres better (NMI .92, not .88) than without PCA, and are
-more stable (.76, not .64); on GTZAN they match as well (.35)."""
 ROWS_PER_PARTITION = 20_000
 """About 80 MB of features."""
 POINTS_PER_PARTITION = 250_000
 """64 MB. One partition adds up in one order, so that usual libraries are exact."""
-MOST_ITERATIONS = 20
-
-
-@dataclass(frozen=True)
-class Reducer:
-    """From `features` to `point`."""
-
-    columns: list[Column]
-    scaler: StandardScalerModel
-    pca: PCAModel
 
 
 @dataclass(frozen=True)
 class Reduced:
     """Tracks as points of their principal components: cached in Spark and, in its order, here.
 
-    `frame` has `track_id` and `point`; `points` is (tracks, components).
+    `frame` has `track_id` and `point`, which `stages` make of `vector`; `points` is (tracks,
+    components).
     """
 
     frame: DataFrame
+    stages: list[Transformer]
     track_ids: list[str]
     points: Points
-
-
-Trial = tuple[KMeansModel, Fit]
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -158,76 +151,84 @@ def add_vector(tracks: DataFrame) -> DataFrame:
     return tracks.select("track_id", array_to_vector(col("features")).alias("vector"))
 
 
-def fit_reducer(sample: DataFrame) -> Reducer:
-    """Learn what to do with skewed features, then zero mean and unit variance, for features in
-    hertz would drown those in decibels, then the first principal components."""
-    features = collect_features(sample)
-    columns = fit_unskew(features)
-    vectors = add_vector(unskew_tracks(sample, columns)).cache()
-    scaler = StandardScaler(inputCol="vector", outputCol="scaled", withMean=True, withStd=True)
-    scaling = scaler.fit(vectors)
-    components = min(MOST_COMPONENTS, features.shape[1], len(features) - 1)
-    pca = PCA(k=components, inputCol="scaled", outputCol="point")
-    reducer = Reducer(columns, scaling, pca.fit(scaling.transform(vectors)))
-    vectors.unpersist()
-    return reducer
+def list_stages(context: SparkContext, reduction: Reduction) -> list[Transformer]:
+    """`vector` to `point`, as models of MLlib, which would learn them from all tracks only."""
+    deviation, mean = Vectors.dense(reduction.deviation), Vectors.dense(reduction.mean)
+    scaler = StandardScalerModel(
+        make_model(context, "feature.StandardScalerModel", deviation, mean)
+    )
+    scaler._set(inputCol="vector", outputCol="scaled", withMean=True, withStd=True)
+    features, count = reduction.components.shape
+    matrix = DenseMatrix(features, count, reduction.components.ravel(order="F"))
+    shares = Vectors.dense(reduction.explained_variance)
+    pca = PCAModel(make_model(context, "feature.PCAModel", matrix, shares))
+    pca._set(k=count, inputCol="scaled", outputCol="point")
+    return [scaler, pca]
 
 
-def reduce_tracks(tracks: DataFrame, reducer: Reducer, partitions: int) -> Reduced:
-    vectors = add_vector(unskew_tracks(tracks, reducer.columns))
-    frame = PipelineModel([reducer.scaler, reducer.pca]).transform(vectors)
+def make_model(context: SparkContext, name: str, *learned: object) -> Any:
+    """The JVM's model of that name in org.apache.spark.ml; equal ones have equal ids."""
+    java_class = reduce(getattr, name.split("."), context._jvm.org.apache.spark.ml)  # type: ignore[union-attr]
+    return java_class(name.rpartition(".")[2], *(_py2java(context, value) for value in learned))
+
+
+def reduce_tracks(tracks: DataFrame, reduction: Reduction, partitions: int) -> Reduced:
+    vectors = add_vector(unskew_tracks(tracks, reduction.columns))
+    stages = list_stages(tracks.sparkSession.sparkContext, reduction)
+    frame = PipelineModel(stages).transform(vectors)
     frame = put_in_order(frame.select("track_id", "point"), partitions).cache()
     collected = frame.select("track_id", vector_to_array(col("point")).alias("point")).toArrow()
-    return Reduced(frame, collected["track_id"].to_pylist(), to_matrix(collected["point"]))
+    ids = collected["track_id"].to_pylist()
+    return Reduced(frame, stages, ids, to_matrix(collected["point"]))
 
 
-def fit_kmeans(reduced: Reduced, k: int, seed: int) -> Trial:
-    """The solver `block`, which `auto` takes too, fails if there are fewer than k contents."""
-    kmeans = KMeans(
-        k=k, seed=seed, initMode="k-means||", maxIter=MOST_ITERATIONS,
-        solver="row", featuresCol="point", predictionCol="cluster",
+def fit_kmeans(reduced: Reduced, start: Fit) -> tuple[KMeansModel, Fit]:
+    """MLlib's KMeans on all points, from the centres of `start`.
+
+    That of pyspark.ml cannot start from given centres, that of pyspark.mllib is no stage of a
+    pipeline: in the JVM the one is made of the other.
+    """
+    context = reduced.frame.sparkSession.sparkContext
+    kmeans = MLlibKMeans.train(
+        reduced.frame.select("point").rdd.map(lambda row: row.point.toArray()),
+        len(start.centres), MOST_ITERATIONS, initialModel=MLlibModel(list(start.centres)),
     )  # fmt: skip
-    model = kmeans.fit(reduced.frame)
-    return model, assign_points(reduced.points, np.array(model.clusterCenters()), seed)
+    vectors = mllib_py2java(context, [MLlibVectors.dense(centre) for centre in kmeans.centers])
+    fitted = context._jvm.org.apache.spark.mllib.clustering.KMeansModel(vectors)  # type: ignore[union-attr]
+    model = KMeansModel(make_model(context, "clustering.KMeansModel", fitted))
+    model._set(k=len(start.centres), featuresCol="point", predictionCol="cluster")
+    return model, assign_points(reduced.points, np.array(kmeans.centers), start.seed)
 
 
-def sweep(reduced: Reduced, ks: range) -> dict[int, list[Trial]]:
-    """Every k from every seed. A fit mostly waits for Spark to plan its jobs, so two at a time."""
-    session = reduced.frame.sparkSession
-    fit = inheritable_thread_target(session)(lambda trial: fit_kmeans(reduced, *trial))
-    with ThreadPool(2) as pool:
-        trials = pool.map(fit, product(ks, SEEDS), chunksize=1)
-    seeds = len(SEEDS)
-    return {k: trials[place * seeds : (place + 1) * seeds] for place, k in enumerate(ks)}
-
-
-def train(tracks: DataFrame, ks: range, limits: Admissible) -> tuple[Trained, PipelineModel | None]:
-    """Fit every k on a sample of `track_id` and `features`, choose one, fit that on all tracks.
+def train(
+    tracks: DataFrame, count: int, ks: range, limits: Admissible
+) -> tuple[Trained, PipelineModel | None]:
+    """Try every k on a sample of `count` tracks (`track_id`, `features`), choose one, fit that on
+    all of them.
 
     The pipeline is None if no k will do.
     """
     if not ks:
         return Trained(choose_k([], limits)), None
-    count = tracks.count()
     whole = count <= SWEEP_TRACKS
     sample = tracks if whole else draw_sample(tracks, SWEEP_TRACKS).cache()
-    reducer = fit_reducer(sample)
-    reduced = reduce_tracks(sample, reducer, 1)
-    trials = sweep(reduced, ks)
-    clusterings = [describe_fits(k, reduced.points, [fit for _, fit in trials[k]]) for k in ks]
+    reduction = fit_reduction(collect_features(sample))
+    reduced = reduce_tracks(sample, reduction, 1)
+    fits = sweep_ks(reduced.points, ks)
+    clusterings = [describe_fits(k, reduced.points, fits[k]) for k in ks]
     choice = choose_k(clusterings, limits)
-    variance = share_variance(reducer.pca.explainedVariance.toArray())
-    ids, points = reduced.track_ids, reduced.points
-    swept = Trained(choice, clusterings, reducer.columns, variance, ids, points)
+    swept = Trained(
+        choice, clusterings, reduction.columns, reduction.explained_variance, reduced.track_ids,
+        reduced.points,
+    )  # fmt: skip
     if choice.k is None:
         return swept, None
-    model, fit = min(trials[choice.k], key=lambda trial: rank_fit(trial[1]))
     if not whole:
         partitions = count_partitions(count, POINTS_PER_PARTITION)
-        reduced = reduce_tracks(tracks, reducer, partitions)
-        model, fit = fit_kmeans(reduced, choice.k, fit.seed)
+        reduced = reduce_tracks(tracks, reduction, partitions)
+    model, fit = fit_kmeans(reduced, min(fits[choice.k], key=rank_fit))
     trained = finish(swept, reduced.track_ids, reduced.points, fit)
-    return trained, PipelineModel([reducer.scaler, reducer.pca, model])
+    return trained, PipelineModel([*reduced.stages, model])
 
 
 def write_whole(
@@ -264,14 +265,14 @@ def require_all(tracks: DataFrame, wanted: int) -> None:
 
 def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, object]:
     """Train, and write the target; returns the report."""
-    wanted = spark.read.parquet(spark_path(arguments.inputs)).select("track_id")
-    count = wanted.count()
+    wanted = spark.read.schema("track_id string").parquet(spark_path(arguments.inputs))
+    count = pq.read_metadata(arguments.inputs).num_rows
     partitions = count_partitions(count, ROWS_PER_PARTITION)
     tracks = keep_wanted(read_tracks(spark, load_settings()), wanted, partitions).cache()
     require_all(tracks, count)
     ks = range_of_k(arguments.k_min, arguments.k_max, count)
     limits = Admissible(arguments.max_cluster_share, arguments.min_stability)
-    trained, pipeline = train(tracks, ks, limits)
+    trained, pipeline = train(tracks, count, ks, limits)
     report = {
         "tracks": count,
         "sweep_tracks": min(count, SWEEP_TRACKS),

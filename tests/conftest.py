@@ -8,8 +8,10 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nocturne.locks import one_at_a_time
@@ -183,6 +185,21 @@ def spark(home: Path) -> Iterator:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def sample_features() -> np.ndarray:
+    """The features of the sample library's good tracks, synthesised and analysed as a night does
+    it: (66, 518), in the order of `list_good_tracks`.
+    """
+    from nocturne.audio.features import extract
+    from nocturne.sample.arrangements import render_track
+    from nocturne.sample.catalogue import TRACKS_PER_GENRE, list_good_tracks
+    from nocturne.sample.synthesis import SAMPLE_RATE
+
+    tracks = list_good_tracks(date(2026, 11, 19), TRACKS_PER_GENRE)
+    sounds = (render_track(track.genre, track.take).astype(np.float32) for track in tracks)
+    return np.array([extract(sound, SAMPLE_RATE) for sound in sounds])
 
 
 @pytest.fixture

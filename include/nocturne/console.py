@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
-from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
-from nocturne.stack.airflow_api import TaskState
-from nocturne.stack.stack import Status
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+    from nocturne.stack.airflow_api import TaskState
+    from nocturne.stack.stack import Status
 
 # Titles, ids and messages are shown as they are: `escape` for what looks like markup, no emoji
 # for what looks like their codes, no wrapping.
@@ -56,11 +57,11 @@ def to_text(value: object) -> str:
 class TaskProgress:
     """The tasks of a run, redrawn in place on a terminal, a line a change elsewhere."""
 
-    def __init__(self, live: Live | None) -> None:
+    def __init__(self, live: "Live | None") -> None:
         self.live = live
         self.shown: dict[str, tuple[str | None, int]] = {}
 
-    def __call__(self, tasks: list[TaskState]) -> None:
+    def __call__(self, tasks: "list[TaskState]") -> None:
         if self.live is not None:
             self.live.update(draw_tasks(tasks))
             return
@@ -74,6 +75,8 @@ class TaskProgress:
 @contextmanager
 def count_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar that is told how many of how many are done; none without a terminal."""
+    from rich.progress import Progress
+
     with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
         bar = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
@@ -84,18 +87,22 @@ def task_progress() -> Iterator[TaskProgress]:
     if not err.is_terminal:
         yield TaskProgress(None)
         return
+    from rich.live import Live
+
     with Live(console=err, refresh_per_second=4) as live:
         yield TaskProgress(live)
 
 
-def draw_tasks(tasks: list[TaskState]) -> Table:
+def draw_tasks(tasks: "list[TaskState]") -> "Table":
+    from rich.table import Table
+
     table = Table.grid(padding=(0, 2))
     for task in tasks:
         table.add_row(Text.from_markup(describe_task(task)))
     return table
 
 
-def describe_task(task: TaskState) -> str:
+def describe_task(task: "TaskState") -> str:
     mark = MARKS.get(task.state or "", "[dim]·[/]")
     again = f" (try {task.try_number})" if task.try_number > 1 else ""
     seconds = f"{task.seconds:7.1f} s" if task.seconds is not None else ""
@@ -152,6 +159,8 @@ METRICS = ("ndcg@10", "recall@10", "precision@10", "map@10", "coverage", "gini")
 
 def print_evaluation(found: dict[str, Any]) -> None:
     """The metrics by model, the best last, with the interval of what it is better by."""
+    from rich.table import Table
+
     out.print(
         f"{found['users']} users, {found['items']} items, {found['interactions']} interactions;"
         f" {found['split']}, {found['seeds']} splits"
@@ -205,7 +214,7 @@ def print_tokens(found: list[dict[str, Any]]) -> None:
         out.print("There are no tokens: `./nocturne tokens NAME` makes one.")
 
 
-def print_status(found: Status) -> None:
+def print_status(found: "Status") -> None:
     for name, healthy in found.healthy.items():
         mark = "[green]healthy[/]" if healthy else "[red]down[/]"
         out.print(f"{name:<8} {mark}  {escape(found.addresses[name])}")

@@ -1,35 +1,29 @@
-"""The commands that run nights: start the stack, ask Airflow, follow, read what was published."""
+"""The commands that run nights: start the stack, ask Airflow, follow, read what was published.
+
+What only running a night needs is loaded by the functions that run one: commands that read what
+was published come through here too.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nocturne.console import count_progress, err, task_progress
 from nocturne.errors import Misuse, ServiceUnavailable
 from nocturne.nights import Night, last_complete_night, night_of, parse_day
-from nocturne.recommend.lookup import Catalogue
-from nocturne.sample.library import ensure_sample
 from nocturne.settings import Settings
-from nocturne.stack.airflow import ADMIN
-from nocturne.stack.airflow_runs import (
-    NIGHTLY,
-    find_run,
-    follow_backfill,
-    follow_run,
-    require_success,
-    start_backfill,
-    start_night,
-)
-from nocturne.stack.mongo import is_mongo_healthy
-from nocturne.stack.passwords import ensure_passwords
-from nocturne.stack.stack import bring_up, connect_airflow, find_services
-from nocturne.store.collections import connect
-from nocturne.store.versions import live_version
+from nocturne.stack.services import find_services
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+    from nocturne.recommend.lookup import Catalogue
 
 Say = Callable[[str], None]
+PATIENCE_SECONDS = 4
+"""How long a command waits for a MongoDB that does not answer."""
 SHOWN_TRACKS = 4
 SHOWN_NEIGHBOURS = 3
 
@@ -41,6 +35,11 @@ def run_night(
 
     Raises NocturneError with the last words of the tasks that failed.
     """
+    from nocturne.console import task_progress
+    from nocturne.stack.airflow_runs import NIGHTLY, follow_run, require_success, start_night
+    from nocturne.stack.stack import bring_up, connect_airflow
+    from nocturne.store.versions import live_version
+
     night = complete_night(date) if date else last_complete_night(datetime.now(UTC))
     conf = choose_library(settings, audio, metadata, night, say)
     settings = bring_up(settings, say)
@@ -86,6 +85,9 @@ def choose_library(
             "metadata_folder": str(metadata.absolute()),
         }
     if settings.audio_dir is None and settings.metadata_dir is None:
+        from nocturne.console import count_progress
+        from nocturne.sample.library import ensure_sample
+
         say(f"the sample library, in {settings.sample_dir}")
         settings.home.mkdir(parents=True, exist_ok=True)
         with count_progress("tracks synthesised") as on_track:
@@ -95,6 +97,9 @@ def choose_library(
 
 def describe_login(settings: Settings) -> dict[str, str]:
     """Where the Airflow UI is, and how to log in."""
+    from nocturne.stack.airflow import ADMIN
+    from nocturne.stack.passwords import ensure_passwords
+
     return {
         "url": settings.airflow_url,
         "user": ADMIN,
@@ -107,10 +112,26 @@ def backfill_nights(settings: Settings, first: str, last: str, say: Say) -> dict
 
     Raises NocturneError with the last words of the tasks of the first night that failed.
     """
+    from nocturne.stack.stack import bring_up
+
     start, end = complete_night(first), complete_night(last)
     if start.start > end.start:
         raise Misuse(f"{first} is after {last}.")
-    settings = bring_up(settings, say)
+    return follow_nights(bring_up(settings, say), start, end)
+
+
+def follow_nights(settings: Settings, start: Night, end: Night) -> dict[str, str]:
+    """Have Airflow backfill these nights, and say how each goes."""
+    from nocturne.console import err
+    from nocturne.stack.airflow_runs import (
+        NIGHTLY,
+        find_run,
+        follow_backfill,
+        require_success,
+        start_backfill,
+    )
+    from nocturne.stack.stack import connect_airflow
+
     with connect_airflow(settings) as api:
         backfill = start_backfill(api, start, end)
         shown: dict[str, str] = {}
@@ -124,18 +145,29 @@ def backfill_nights(settings: Settings, first: str, last: str, say: Say) -> dict
 
 
 @contextmanager
-def connect_catalogue(settings: Settings) -> Iterator[Catalogue]:
+def connect_catalogue(settings: Settings) -> "Iterator[Catalogue]":
     """The catalogue of this home's MongoDB, or of the one that the settings name."""
     settings = find_services(settings)
     if not settings.mongo_uri:
         raise Misuse(
             "There is no MongoDB yet: `./nocturne run` starts it, or set NOCTURNE_MONGO_URI."
         )
-    if not is_mongo_healthy(settings.mongo_uri):
-        address = settings.mongo_uri.rpartition("@")[2]
-        raise ServiceUnavailable(
-            f"MongoDB at {address} does not answer, or refuses the login: `./nocturne status` tells"
-            " how the servers are, `./nocturne up` starts them."
-        )
-    with connect(settings) as client:
+    from nocturne.recommend.lookup import Catalogue
+    from nocturne.store.collections import connect
+
+    with connect(settings, PATIENCE_SECONDS) as client:
+        require_answer(client, settings.mongo_uri)
         yield Catalogue(client[settings.mongo_database], settings.tracks_collection)
+
+
+def require_answer(client: "MongoClient[dict[str, Any]]", uri: str) -> None:
+    """Raise ServiceUnavailable unless a primary that takes the login answers."""
+    from pymongo.errors import PyMongoError
+
+    try:
+        client.admin.command("ping")
+    except PyMongoError as error:
+        raise ServiceUnavailable(
+            f"MongoDB at {uri.rpartition('@')[2]} does not answer, or refuses the login:"
+            " `./nocturne status` tells how the servers are, `./nocturne up` starts them."
+        ) from error

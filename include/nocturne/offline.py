@@ -16,10 +16,11 @@ from nocturne.models.gates import OURS, POPULARITY
 from nocturne.models.interactions import Interactions, read_interactions
 from nocturne.models.splits import Split, split_by_time, split_by_user
 from nocturne.models.taste import TEST, TRAIN, VALIDATION, Taste, read_taste, weigh
+from nocturne.models.taste_training import fit_in_memory, train_taste
 from nocturne.recommend.tastes import choose_blend, widen_factors
 from nocturne.settings import Settings
 from nocturne.stack.setup import set_up
-from nocturne.stack.spark import run_spark, submit
+from nocturne.stack.spark import is_local, run_spark, submit
 
 Say = Callable[[str], None]
 RANDOM, TEMPORAL = "random", "temporal"
@@ -36,7 +37,7 @@ class Fitting:
     chosen: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, interactions: Interactions, split: Split) -> Mapping[str, Scorer]:
-        self.say(f"split {len(self.chosen) + 1}: Spark looks for the best setting of ALS")
+        self.say(f"split {len(self.chosen) + 1}: looking for the best setting of ALS")
         taste, report = self.train(interactions, split)
         factors = widen_factors(taste.judged, taste, interactions)
         self.say("choosing the blend")
@@ -50,8 +51,11 @@ class Fitting:
         with tempfile.TemporaryDirectory() as folder:
             ratings, target = Path(folder) / "ratings.parquet", Path(folder) / "taste"
             to_ratings(interactions, split).to_parquet(ratings, index=False)
-            arguments = {"--ratings": ratings, "--target": target}
-            run_spark(submit(self.settings, "train_taste", arguments))
+            if is_local(self.settings.spark_master):
+                train_taste(ratings, target, fit_in_memory)
+            else:
+                arguments = {"--ratings": ratings, "--target": target}
+                run_spark(submit(self.settings, "train_taste", arguments))
             return read_taste(target)
 
 
@@ -64,7 +68,8 @@ def evaluate_file(
     """
     interactions = read_interactions(path)
     splits = list(make_splits(interactions, kind, seeds))
-    set_up(settings, say)
+    if not is_local(settings.spark_master):
+        set_up(settings, say)
     fit = Fitting(settings, say)
     models = evaluate(fit, interactions, splits)
     return {

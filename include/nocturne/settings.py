@@ -2,7 +2,7 @@
 
 Each field is set by the environment variable NOCTURNE_<FIELD>, or by a line NOCTURNE_<FIELD>=…
 in the file settings.env of NOCTURNE_HOME; the environment goes first. The addresses of the embedded
-servers are known once they have been up: `nocturne.stack.stack.find_services` fills them in,
+servers are known once they have been up: `nocturne.stack.services.find_services` fills them in,
 and hands them to Airflow's tasks as the same variables. Call `load_settings` inside functions,
 never while a module is imported.
 """

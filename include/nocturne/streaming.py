@@ -1,24 +1,24 @@
-"""The commands about topics: what they hold, loading them, their dead letters."""
+"""The commands about topics: what they hold, loading them, their dead letters.
+
+Clients of Kafka and MongoDB are loaded once it is known that there are servers.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
-
-from pymongo.database import Database
+from typing import TYPE_CHECKING, Any
 
 from nocturne.errors import Misuse
 from nocturne.settings import Settings, load_settings
-from nocturne.stack.stack import find_services
-from nocturne.store.collections import connect
-from nocturne.stream.connection import KafkaConfig, kafka_config
-from nocturne.stream.ingest import Ingest
-from nocturne.stream.lag import TopicStatus, describe_topic
-from nocturne.stream.listens import ingest_listens
-from nocturne.stream.replay import list_letters
-from nocturne.stream.replay import replay_letters as replay
-from nocturne.stream.topics import TOPICS, TRACKS_FEATURES, USER_ACTIVITY, Topic, ensure_topics
-from nocturne.stream.tracks import ingest_tracks
+from nocturne.stack.services import find_services
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from nocturne.stream.connection import KafkaConfig
+    from nocturne.stream.ingest import Ingest
+    from nocturne.stream.lag import TopicStatus
+    from nocturne.stream.topics import Topic
 
 Document = dict[str, Any]
 SHOWN_BYTES = 200
@@ -45,31 +45,44 @@ def find_both_servers() -> Settings:
     return settings
 
 
-def find_topic(name: str) -> Topic:
+def find_topic(name: str) -> "Topic":
+    from nocturne.stream.topics import TOPICS
+
     by_name = {topic.name: topic for topic in TOPICS}
     if name not in by_name:
         raise Misuse(f"{name!r} is not a topic of Nocturne's: {', '.join(sorted(by_name))}.")
     return by_name[name]
 
 
-def describe_all_topics(settings: Settings) -> list[TopicStatus]:
+def describe_all_topics(settings: Settings) -> "list[TopicStatus]":
     """Every topic of the declaration, created if it was missing."""
+    from nocturne.stream.connection import kafka_config
+    from nocturne.stream.lag import describe_topic
+    from nocturne.stream.topics import TOPICS, ensure_topics
+
     config = kafka_config(settings)
     ensure_topics(config)
     return [describe_topic(config, topic) for topic in TOPICS]
 
 
 @contextmanager
-def open_ingest(settings: Settings, topic: str) -> Iterator[Ingest]:
+def open_ingest(settings: Settings, topic: str) -> "Iterator[Ingest]":
     """The same ingest, with the same group, that the topic's DAG runs.
 
     Raises Misuse if the topic is not one that becomes documents, or there is no MongoDB.
     """
-    config, wanted = kafka_config(settings), find_topic(topic)
+    wanted = find_topic(topic)
+    if topic not in INGESTS:
+        raise Misuse(f"{topic} becomes no documents; those that do: {', '.join(sorted(INGESTS))}.")
     if not settings.mongo_uri:
         raise Misuse(
             "There is no MongoDB yet: `./nocturne up` starts it, or set NOCTURNE_MONGO_URI."
         )
+    from nocturne.store.collections import connect
+    from nocturne.stream.connection import kafka_config
+    from nocturne.stream.topics import ensure_topics
+
+    config = kafka_config(settings)
     ensure_topics(config, (wanted,))
     with connect(settings) as client:
         yield INGESTS[topic](config, client[settings.mongo_database], settings)
@@ -77,6 +90,9 @@ def open_ingest(settings: Settings, topic: str) -> Iterator[Ingest]:
 
 def describe_letters(settings: Settings, topic: str, everything: bool) -> list[dict[str, Any]]:
     """The letters that wait, or all, with the beginning of what the message says."""
+    from nocturne.stream.connection import kafka_config
+    from nocturne.stream.replay import list_letters
+
     return [
         {
             "partition": letter.partition,
@@ -100,19 +116,31 @@ def show(content: bytes | None) -> str | None:
 
 
 def replay_letters(settings: Settings, topic: str) -> int:
+    from nocturne.stream.connection import kafka_config
+    from nocturne.stream.replay import replay_letters as replay
+
     return replay(kafka_config(settings), find_topic(topic))
 
 
-def open_tracks(config: KafkaConfig, database: Database[Document], settings: Settings) -> Ingest:
+def open_tracks(
+    config: "KafkaConfig", database: "Database[Document]", settings: Settings
+) -> "Ingest":
+    from nocturne.stream.tracks import ingest_tracks
+
     collection, share = settings.tracks_collection, settings.max_refused_share
     return ingest_tracks(config, database, collection, BY_HAND, share)
 
 
-def open_listens(config: KafkaConfig, database: Database[Document], settings: Settings) -> Ingest:
+def open_listens(
+    config: "KafkaConfig", database: "Database[Document]", settings: Settings
+) -> "Ingest":
+    from nocturne.stream.listens import ingest_listens
+
     return ingest_listens(config, database, BY_HAND, settings.max_refused_share)
 
 
-INGESTS: dict[str, Callable[[KafkaConfig, Database[Document], Settings], Ingest]] = {
-    TRACKS_FEATURES.name: open_tracks,
-    USER_ACTIVITY.name: open_listens,
+INGESTS: "dict[str, Callable[[KafkaConfig, Database[Document], Settings], Ingest]]" = {
+    "tracks.features": open_tracks,
+    "user_activity": open_listens,
 }
+"""By the topic's name, as `nocturne.stream.topics` has it."""

@@ -22,6 +22,13 @@ def task_settings() -> Settings:
     return load_settings().model_copy(update=update)
 
 
+def spark_master() -> str:
+    """Where jobs run, as the connection says: `local[2]`, `spark://host:7077`, `yarn` …"""
+    connection = BaseHook.get_connection(SPARK)
+    host = connection.host or "yarn"
+    return f"{host}:{connection.port}" if connection.port else host
+
+
 def kafka_config() -> dict[str, str]:
     """The configuration of a Kafka client, as the connection's extra field has it."""
     config: dict[str, str] = BaseHook.get_connection(KAFKA).extra_dejson

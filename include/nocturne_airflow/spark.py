@@ -23,6 +23,8 @@ class SparkJob(SparkSubmitOperator):
     the same settings, in its environment: a password must not stand on a command line. So the
     driver runs here, whatever the master (deploy mode `client`). Raises BadInput, so that it is
     not retried, if the job says that its data is bad.
+
+    No driver is started for what `nocturne.steps.without_spark` settles.
     """
 
     environment: dict[str, str]
@@ -41,6 +43,11 @@ class SparkJob(SparkSubmitOperator):
         )
 
     def execute(self, context: Context) -> None:
+        from nocturne.steps.without_spark import settle
+
+        if settled := settle(self.task_id, read_settings(), self.options()):
+            self.log.info("%s", settled)
+            return
         self.add_settings()
         try:
             super().execute(context)
@@ -52,6 +59,11 @@ class SparkJob(SparkSubmitOperator):
                     " this log."
                 ) from error
             raise
+
+    def options(self) -> dict[str, str]:
+        """The rendered arguments: `audio-dir` and its value …"""
+        words = iter(self.application_args or [])
+        return {name.removeprefix("--"): value for name, value in zip(words, words, strict=True)}
 
     def add_settings(self) -> None:
         from nocturne.stack.jars import jar_paths
@@ -79,6 +91,13 @@ class SparkJob(SparkSubmitOperator):
             raise BadInput("The connection spark_default must leave deploy-mode at `client`.")
         hook._env = self.environment
         return hook
+
+
+def read_settings() -> Settings:
+    """A task's settings with the master of the connection `spark_default`."""
+    from nocturne_airflow.services import spark_master, task_settings
+
+    return task_settings().model_copy(update={"spark_master": spark_master()})
 
 
 def take_from(task: str, **options: str) -> list[str]:

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.dags
 
 DAGS = {"catalogue_export", "listening_activity", "nightly_recommendations"}
 HEAVY = {
-    *("librosa", "numba", "scipy", "soundfile", "sklearn", "kneed", "faiss"),
+    *("librosa", "numba", "scipy", "soundfile", "sklearn", "faiss"),
     *("numpy", "pandas", "pandera", "pyarrow"),
     *("pyspark", "pymongo", "confluent_kafka"),
 }

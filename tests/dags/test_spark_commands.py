@@ -1,10 +1,12 @@
 """The spark-submit command of each Spark job.
 
-In the stored commands XComs stand as {task.key}, the checkout as {project}.
+In the stored commands XComs stand as {task.key}, the checkout as {project}, the folder of
+temporary files as {temporary}.
 """
 
 import importlib
 import re
+import tempfile
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -33,7 +35,8 @@ def write_out(command: list[str]) -> str:
     for before, word in pairwise(command):
         is_value = before.startswith("--") and not word.startswith("--")
         text += (" " if is_value else "\n  ") + word
-    return text.replace(str(PROJECT), "{project}").replace(",", ",\n    ") + "\n"
+    text = text.replace(str(PROJECT), "{project}").replace(",", ",\n    ")
+    return text.replace(f"=file://{tempfile.gettempdir()}\n", "=file://{temporary}\n") + "\n"
 
 
 def test_the_command_equals_the_stored_one(command, job, equals_golden):

@@ -20,8 +20,8 @@ from made_candidates import (
 
 from nocturne.errors import NocturneError
 from nocturne.recommend import tables
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.candidates import ModelFolder
-from nocturne.recommend.for_you import ANYBODY
 from nocturne.recommend.tables import build_tables
 from nocturne.store.versions import TABLES, is_whole, require_version
 

@@ -12,15 +12,12 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.metrics import roc_auc_score
 
-from nocturne.audio.features import extract
 from nocturne.recommend.dealings import ACTIONS, to_interactions, to_ratings
 from nocturne.recommend.scorers import ContentScorer, average_tracks
 from nocturne.recommend.space import embed_tracks
-from nocturne.sample.arrangements import render_track
 from nocturne.sample.catalogue import TRACKS_PER_GENRE, list_good_tracks
 from nocturne.sample.genres import GENRES
 from nocturne.sample.listening import draw_listener, write_listening
-from nocturne.sample.synthesis import SAMPLE_RATE
 
 LAST_DAY = date(2026, 11, 19)
 FOLDS = 5
@@ -33,11 +30,9 @@ def tracks():
 
 
 @pytest.fixture(scope="module")
-def vectors(tracks):
+def vectors(sample_features):
     """Of each track, from its sound alone: (tracks, dims)."""
-    sounds = (render_track(track.genre, track.take).astype(np.float32) for track in tracks)
-    features = np.array([extract(sound, SAMPLE_RATE) for sound in sounds])
-    return embed_tracks(features, [None] * len(tracks), "plain")[0]
+    return embed_tracks(sample_features, [None] * len(sample_features), "plain")[0]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from nocturne.bench.faults import Plan, cause_faults
-from nocturne.stack.stack import find_services
+from nocturne.stack.services import find_services
 
 pytestmark = pytest.mark.integration
 

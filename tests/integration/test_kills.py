@@ -6,7 +6,7 @@ import pytest
 
 from nocturne.bench.kill_nights import STEPS_KILLED
 from nocturne.bench.kills import FEW_CLUSTERS, Plan, kill_nights
-from nocturne.stack.stack import find_services
+from nocturne.stack.services import find_services
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from nocturne.errors import BadInput
-from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.lookup import Catalogue, ForListener, Recommendation, SimilarTracks
 from nocturne.store.collections import ensure_collections
 from nocturne.store.versions import note_version, open_candidate, publish, write_table
@@ -185,6 +185,17 @@ def test_a_reader_of_lists_follows_the_pointer(catalogue):
     make_live(catalogue.database, version, ["2", "3"], for_you=lists)
     assert [catalogue.for_listener(user_id, 3).known for user_id in ("zoe", "ann")] == [True, False]
     assert list_ids(catalogue.for_listener("ann", 3)) == ["3"]
+
+
+@pytest.mark.parametrize(("at_once", "parts"), [(2, 3), (4, 2), (5, 1), (100, 1)])
+def test_titles_come_in_parts(catalogue, at_once, parts):
+    version = catalogue.live()
+    found = list(catalogue.read_tracks(version, at_once))
+    assert len(found) == parts
+    assert all(len(part) <= at_once for part in found)
+    titles = {track.track_id: (track.title, track.artist) for part in found for track in part}
+    assert titles == NAMES
+    assert len(catalogue.list_tracks(version)) == len(titles)
 
 
 def test_a_song_is_found_by_title_and_artist_misspelt_or_not(catalogue):

@@ -26,7 +26,8 @@ from nocturne.settings import Settings, load_settings
 from nocturne.stack.passwords import read_passwords, write_private
 from nocturne.stack.ports import HOST, Ports, find_free_port, is_free, read_ports
 from nocturne.stack.processes import read_session, stack_processes
-from nocturne.stack.stack import bring_down, bring_up, check_health, find_services, read_status
+from nocturne.stack.services import find_services
+from nocturne.stack.stack import bring_down, bring_up, check_health, read_status
 from nocturne.stack.supervise import Supervisor
 from nocturne.store.collections import connect
 

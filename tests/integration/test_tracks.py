@@ -13,7 +13,8 @@ from nocturne.store.tracks import READ_BATCH, read_tracks, require_tracks
 from nocturne.stream import topics, tracks
 from nocturne.stream.messages import TrackFeatures
 from nocturne.stream.topics import Topic
-from nocturne.stream.tracks import find_stored, ingest_tracks, make_messages, publish_tracks
+from nocturne.stream.track_messages import make_messages, publish_tracks
+from nocturne.stream.tracks import find_stored, ingest_tracks
 
 pytestmark = pytest.mark.integration
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)

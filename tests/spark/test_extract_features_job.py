@@ -15,19 +15,18 @@ import soundfile
 from pyspark.sql.functions import spark_partition_id
 
 from nocturne.audio.analyse import analyse_file
+from nocturne.audio.extraction import choose_pending, list_contents
 from nocturne.audio.names import Analysis
 from nocturne.audio.store import add_part, read_features, read_known
 from nocturne.catalogue.land import land_library
 from nocturne.errors import BadInput
 from nocturne.refusals import require_few
 from nocturne.settings import PROJECT
-from nocturne.stream.tracks import join_features
+from nocturne.stream.track_messages import join_features
 from spark_jobs.extract_features import (
     AudioFile,
-    choose_pending,
     deal_files,
     extract_rows,
-    list_contents,
     parse_arguments,
     run_job,
 )

@@ -5,14 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.ml import PipelineModel
+from pyspark.ml.clustering import KMeans
 from pyspark.ml.evaluation import ClusteringEvaluator
-from pyspark.ml.feature import StandardScaler
+from pyspark.ml.feature import PCA, StandardScaler
+from pyspark.ml.functions import vector_to_array
+from pyspark.mllib.clustering import KMeansModel as MLlibModel
 from sklearn.metrics import adjusted_rand_score
 
 from nocturne.errors import NocturneError
 from nocturne.models.choose_k import Admissible, choose_k
-from nocturne.models.clustering_measures import describe_fit, describe_fits
+from nocturne.models.clustering_measures import assign_points, describe_fit, describe_fits, rank_fit
 from nocturne.models.projection import tabulate_clusters
+from nocturne.models.reduction import fit_reduction
+from nocturne.models.sweep import fit_seed, sweep_ks
 from nocturne.models.trained_clusters import Trained
 from nocturne.models.unskew import read_unskew
 from nocturne.settings import Settings
@@ -23,7 +28,6 @@ from spark_jobs.train_clusters import (
     keep_wanted,
     parse_arguments,
     run_job,
-    train,
     unskew_tracks,
     write_whole,
 )
@@ -83,6 +87,10 @@ def as_tracks(spark):
     return convert
 
 
+def train(tracks, ks: range, limits: Admissible):
+    return train_clusters.train(tracks, tracks.count(), ks, limits)
+
+
 def list_clusters(trained: Trained) -> pd.DataFrame:
     return tabulate_clusters(trained.track_ids, trained.labels)
 
@@ -106,20 +114,76 @@ def test_planted_blobs_are_found(as_tracks):
     assert sum(trained.explained_variance) == pytest.approx(1)
 
 
+def reduce(tracks) -> train_clusters.Reduced:
+    reduction = fit_reduction(train_clusters.collect_features(tracks))
+    return train_clusters.reduce_tracks(tracks, reduction, 1)
+
+
 def test_the_figures_of_a_k_are_those_that_spark_gives(as_tracks):
     """ClusteringEvaluator's silhouette and the cost of MLlib's own model."""
-    tracks = as_tracks(plant(20, 22, 18, 9))
-    reduced = train_clusters.reduce_tracks(tracks, train_clusters.fit_reducer(tracks), 1)
-    model, fit = train_clusters.fit_kmeans(reduced, 3, 5)
+    reduced = reduce(as_tracks(plant(20, 22, 18, 9)))
+    model, fit = train_clusters.fit_kmeans(reduced, fit_seed(reduced.points, 3, 5))
     given = describe_fit(3, reduced.points, fit, 1.0)
-    assert model.transform(reduced.frame).count() == len(fit.labels)
+    found = model.transform(reduced.frame)
+    assert found.count() == len(fit.labels)
     evaluator = ClusteringEvaluator(featuresCol="point", predictionCol="cluster")
-    silhouette = evaluator.evaluate(model.transform(reduced.frame))
-    assert given.silhouette == pytest.approx(silhouette, rel=1e-9)
-    assert given.distortion == pytest.approx(model.summary.trainingCost, rel=1e-6)
-    assert given.largest_share == max(model.summary.clusterSizes) / 69
-    labels = [row["cluster"] for row in model.transform(reduced.frame).collect()]
+    assert given.silhouette == pytest.approx(evaluator.evaluate(found), rel=1e-9)
+    rows = reduced.frame.rdd.map(lambda row: row.point.toArray())
+    cost = MLlibModel(list(fit.centres)).computeCost(rows)
+    assert given.distortion == pytest.approx(cost, rel=1e-6)
+    assert given.largest_share == found.groupBy("cluster").count().toPandas()["count"].max() / 69
+    labels = [row["cluster"] for row in found.collect()]
     assert fit.labels.tolist() == labels
+
+
+def test_the_points_are_those_that_spark_finds(as_tracks):
+    """Of StandardScaler and PCA; a component may point the other way."""
+    tracks = as_tracks(plant_skewed())
+    reduced = reduce(tracks)
+    vectors = add_vector(unskew_tracks(tracks, fit_reduction(
+        train_clusters.collect_features(tracks)).columns))  # fmt: skip
+    scaler = StandardScaler(inputCol="vector", outputCol="scaled", withMean=True, withStd=True)
+    scaled = scaler.fit(vectors).transform(vectors)
+    pca = PCA(k=8, inputCol="scaled", outputCol="point").fit(scaled)
+    rows = pca.transform(scaled).select(vector_to_array("point").alias("point")).collect()
+    theirs = np.array([row["point"] for row in rows])
+    signs = np.sign((theirs * reduced.points).sum(axis=0))
+    np.testing.assert_allclose(reduced.points, theirs * signs, atol=1e-8)
+
+
+def fit_by_mllib(reduced: train_clusters.Reduced, k: int, seed: int):
+    """k-means|| and all, as MLlib alone would choose and publish."""
+    kmeans = KMeans(k=k, seed=seed, solver="row", featuresCol="point", predictionCol="cluster")
+    model = kmeans.fit(reduced.frame)
+    return assign_points(reduced.points, np.array(model.clusterCenters()), seed)
+
+
+@pytest.mark.parametrize(
+    "features", ["sample_features", pytest.param("real_features", marks=pytest.mark.real_data)]
+)
+def test_mllib_alone_would_choose_the_same_k_and_nearly_the_same_clusters(
+    as_tracks, features, request
+):
+    """The sweep on the driver against 3 seeds of MLlib's own for each k, 10 for the chosen one."""
+    rows = request.getfixturevalue(features)
+    ids = [f"{number:04}" for number in range(len(rows))]
+    tracks = as_tracks(pd.DataFrame({"track_id": ids, "features": rows.tolist()}))
+    limits = Admissible(max_cluster_share=0.5, min_stability=0.3)
+    trained, _ = train(tracks, range(2, 11), limits)
+    reduced = reduce(tracks)
+    swept = {k: [fit_by_mllib(reduced, k, seed) for seed in range(3)] for k in range(2, 11)}
+    clusterings = [describe_fits(k, reduced.points, fits) for k, fits in swept.items()]
+    chosen = choose_k(clusterings, limits)
+    assert trained.choice.k == chosen.k
+    tightest = min((fit_by_mllib(reduced, chosen.k, seed) for seed in range(10)), key=rank_fit)
+    assert adjusted_rand_score(tightest.labels, trained.labels) >= 0.98
+
+
+@pytest.fixture(scope="session")
+def real_features(real_data) -> np.ndarray:
+    """librosa's features of 910 real clips."""
+    table = pd.read_csv(real_data / "genre_features/gtzan_features_30_sec.csv")
+    return table.select_dtypes("number").to_numpy(float)
 
 
 def test_raw_scaled_skewed_tracks_are_refused_and_transformed_ones_clustered(as_tracks):
@@ -128,11 +192,9 @@ def test_raw_scaled_skewed_tracks_are_refused_and_transformed_ones_clustered(as_
     scaler = StandardScaler(inputCol="vector", outputCol="point", withMean=True, withStd=True)
     tracks = as_tracks(skewed)
     vectors = add_vector(tracks)
-    frame = scaler.fit(vectors).transform(vectors).cache()
+    frame = scaler.fit(vectors).transform(vectors)
     points = np.array([row["point"].toArray() for row in frame.collect()])
-    raw = train_clusters.Reduced(frame, list(skewed["track_id"]), points)
-    trials = train_clusters.sweep(raw, range(2, 3))
-    refused = [describe_fits(2, points, [fit for _, fit in trials[2]])]
+    refused = [describe_fits(2, points, sweep_ks(points, range(2, 3))[2])]
     assert refused[0].silhouette > 0.9
     assert refused[0].largest_share > 0.98
     assert choose_k(refused, HALF).k is None

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nocturne.models.taste import Setting, read_factors, read_taste
+from nocturne.models import taste_training
+from nocturne.models.taste import GRID, Setting, read_factors, read_taste
+from nocturne.models.taste_training import fit_in_memory, number_ratings
+from nocturne.models.tuning import judge_factors
 from spark_jobs import train_taste
-from spark_jobs.train_taste import number_ratings, parse_arguments, run_job
+from spark_jobs.train_taste import SparkFit
 
 pytestmark = pytest.mark.spark
 
@@ -43,14 +46,23 @@ def plant(seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(autouse=True, scope="module")
 def small_grid() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_taste, "GRID", SMALL_GRID)
+        patch.setattr(taste_training, "GRID", SMALL_GRID)
+        patch.setattr(taste_training, "ITERATIONS", 5)
         patch.setattr(train_taste, "ITERATIONS", 5)
         yield
 
 
+@pytest.fixture(scope="module", params=["spark", "memory"])
+def fit(request, tmp_path_factory):
+    """Both ways to fit: whatever is true of one is true of the other."""
+    if request.param == "memory":
+        return fit_in_memory
+    return SparkFit(request.getfixturevalue("spark"), tmp_path_factory.mktemp("fit"))
+
+
 @pytest.fixture(scope="module")
-def train(spark, tmp_path_factory) -> Callable[..., Path]:
-    """Run the job on ratings, where a killed run has left something: the target."""
+def train(fit, tmp_path_factory) -> Callable[..., Path]:
+    """Train on ratings, where a killed run has left something: the target."""
 
     def run(ratings: pd.DataFrame) -> Path:
         folder = tmp_path_factory.mktemp("job")
@@ -59,7 +71,7 @@ def train(spark, tmp_path_factory) -> Callable[..., Path]:
         leftover = target.with_name("taste.building")
         leftover.mkdir(parents=True)
         (leftover / "half").touch()
-        run_job(spark, parse_arguments(["--ratings", str(file), "--target", str(target)]))
+        taste_training.train_taste(file, target, fit)
         return target
 
     return run
@@ -133,7 +145,7 @@ def test_the_test_part_plays_no_role_in_choosing(train, target, planted):
 def test_a_refusal_pushes_an_item_down(train, target, planted, monkeypatch):
     """Of the two of its group that the first listener has not rated, one is refused."""
     taste, report = read_taste(target)
-    monkeypatch.setattr(train_taste, "GRID", (Setting(**report["chosen"]),))
+    monkeypatch.setattr(taste_training, "GRID", (Setting(**report["chosen"]),))
     own = set(planted.loc[planted["user"] == "u00", "item"])
     refused, unrated = (item for item in name_items(0) if item not in own)
     more = pd.DataFrame([("u00", refused, -3.0, "negative")], columns=planted.columns)
@@ -148,7 +160,7 @@ def test_a_refusal_pushes_an_item_down(train, target, planted, monkeypatch):
 
 def test_who_likes_nothing_does_not_stop_the_others(train, planted, monkeypatch):
     """Nor does what nobody likes, though both are more unknown than the few others can say."""
-    monkeypatch.setattr(train_taste, "GRID", (Setting(2 * ITEMS, 10.0, 1.0),))
+    monkeypatch.setattr(taste_training, "GRID", (Setting(2 * ITEMS, 10.0, 1.0),))
     refusals = [("u98", "i00", -1.0, "negative"), ("u00", "i98", -2.0, "negative")]
     more = pd.DataFrame(refusals, columns=planted.columns)
     taste, _ = read_taste(train(pd.concat([planted, more])))
@@ -156,6 +168,40 @@ def test_who_likes_nothing_does_not_stop_the_others(train, planted, monkeypatch)
         assert not users[taste.users.index("u98")].any()
         assert not items[taste.items.index("i98")].any()
         assert users[taste.users.index("u00")].any()
+
+
+def plant_many() -> pd.DataFrame:
+    """160 listeners of eight tastes, 120 items, about 25 ratings each of all sizes and signs."""
+    random = np.random.default_rng(3)
+    tastes, kinds = random.integers(0, 8, 160), random.integers(0, 8, 120)
+    rows = []
+    for listener, taste in enumerate(tastes):
+        odds = np.where(kinds == taste, 6.0, 1.0) / random.uniform(1, 20, 120)
+        for item in random.choice(120, 25, replace=False, p=odds / odds.sum()):
+            liked = kinds[item] == taste or random.random() < 0.7
+            weight = random.lognormal() if liked else -random.uniform(0.5, 2)
+            part = random.choice(["train"] * 8 + ["validation", "test"]) if liked else "negative"
+            rows.append((f"u{listener:03}", f"i{item:03}", weight, part))
+    return pd.DataFrame(rows, columns=["user", "item", "weight", "part"])
+
+
+def test_both_ways_rank_alike(spark, tmp_path, monkeypatch):
+    """Every setting of the real grid, as long as it is really trained: NDCG@10 within .002, and so
+    the same choice.
+    """
+    monkeypatch.setattr(taste_training, "ITERATIONS", 10)
+    monkeypatch.setattr(train_taste, "ITERATIONS", 10)
+    numbered = number_ratings(plant_many())
+    scores = {
+        name: [
+            judge_factors(numbered.table, *taste_training.find_factors(
+                numbered, ("train", "negative"), setting, fit))
+            for setting in (GRID[0], GRID[-1])
+        ]
+        for name, fit in (("memory", fit_in_memory), ("spark", SparkFit(spark, tmp_path)))
+    }  # fmt: skip
+    assert scores["memory"] == pytest.approx(scores["spark"], abs=0.002)
+    assert min(scores["memory"]) > 0.1, "chance gives .04"
 
 
 def run_main(tmp_path: Path, ratings: pd.DataFrame) -> Path:

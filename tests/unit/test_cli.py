@@ -115,6 +115,10 @@ def test_without_arguments_help_is_shown(nocturne):
         (["features", "a.ogg", "b.ogg", "--plot", "a.png"], "single file"),
         (["topics"], "no Kafka yet"),
         (["ingest", "user_activity"], "no Kafka yet"),
+        (["serve"], "no Kafka yet"),
+        (["live"], "no Kafka yet"),
+        (["simulate"], "no Kafka yet"),
+        (["tokens", "--revoke"], "Name the token"),
         (["dead-letters", "user_activity", "--replay"], "no Kafka yet"),
         (["ingest"], "'topic'"),
         (["bench", "dancing"], "no bench 'dancing'; there are: faults, features"),
@@ -198,7 +202,7 @@ def test_logs_are_printed_word_for_word(nocturne, new_home):
 
 
 def test_a_mongodb_that_does_not_answer_is_one_sentence(nocturne, monkeypatch, free_port):
-    monkeypatch.setattr("nocturne.nightly.is_mongo_healthy", lambda _: False)
+    monkeypatch.setattr("nocturne.nightly.PATIENCE_SECONDS", 0.1)
     monkeypatch.setenv("NOCTURNE_MONGO_URI", f"mongodb://ana:s3cret@127.0.0.1:{free_port}/")
     code, out, err = nocturne("versions", "--json")
     assert (code, out) == (1, "")

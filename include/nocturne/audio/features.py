@@ -173,3 +173,7 @@ def divide(series: Floats, lengths: Doubles) -> Floats:
     """Each frame over its length, unless that is smaller than any normal float32."""
     divided: Floats = (series / np.where(lengths < TINY, 1.0, lengths)).astype(np.float32)
     return divided
+
+
+if __name__ == "__main__":
+    compile_kernels(22050)

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,8 +46,11 @@ class Night:
 
 @dataclass(frozen=True)
 class Killed:
-    """`hit` is the step that died, `left` how many processes outlived it."""
+    """`happened` is false if the night had ended before; `hit` is the step that died, `left` how
+    many processes outlived it.
+    """
 
+    happened: bool
     hit: str
     left: int
 
@@ -104,25 +108,34 @@ def run_to_end(settings: Settings, day: date, dying: str = STEPS_KILLED[0]) -> N
         while line := running.lines.get(timeout=STEP_SECONDS):
             night.hear(line)
         if running.process.wait():
-            running.log.seek(0)
-            said = running.log.read()[-SHOWN_CHARACTERS:]
-            raise NocturneError(f"The night of {day} failed in {night.step}:\n{said}")
+            raise NocturneError(f"{day} failed in {night.step}:\n{read_end(running)}")
     return night
 
 
 def run_and_kill(settings: Settings, day: date, step: str, seconds: float) -> Killed:
-    """Run until so many seconds after a step has begun, then kill everything at once."""
+    """Run until so many seconds after a step has begun, then kill everything at once.
+
+    Raises NocturneError if the night fails by itself.
+    """
     night = Night()
     with start_night(settings, day, step) as running:
         while night.step != step:
             line = running.lines.get(timeout=STEP_SECONDS)
             if line is None:
-                raise NocturneError(f"The night of {day} ended before {step} had begun.")
+                raise NocturneError(f"{day} ended before {step}:\n{read_end(running)}")
             night.hear(line)
         listen(running.lines, night, monotonic() + seconds)
         left = kill_session(running.process)
         listen(running.lines, night, monotonic() + STEP_SECONDS)
-    return Killed(night.step, left)
+        ended = running.process.returncode
+        if ended not in (0, -signal.SIGKILL):
+            raise NocturneError(f"{day} failed in {night.step}:\n{read_end(running)}")
+    return Killed(ended != 0, night.step, left)
+
+
+def read_end(running: Running) -> str:
+    running.log.seek(0)
+    return running.log.read()[-SHOWN_CHARACTERS:]
 
 
 def listen(lines: "queue.Queue[dict[str, Any] | None]", night: Night, until: float) -> None:

@@ -15,7 +15,9 @@ from nocturne.bench.catalogue_records import Size, fill_library
 from nocturne.bench.kill_nights import STEPS_KILLED, Night, run_and_kill, run_to_end
 from nocturne.bench.kill_readers import Readers
 from nocturne.bench.kill_states import State, read_state, reset
+from nocturne.bench.retraining import land_filled
 from nocturne.bench.servers import own_servers
+from nocturne.errors import NocturneError
 from nocturne.settings import Settings
 from nocturne.store.collections import connect
 from nocturne.store.versions import live_at, roll_back
@@ -28,6 +30,8 @@ LAST_DAY = date(2026, 11, 19)
 LIBRARY = Size(tracks=300, listens=6000, listeners=120)
 FEW_CLUSTERS = {"k_min": 2, "k_max": 3}
 """What can be torn by a kill does not depend on how many k are tried; the time does."""
+MOST_TRIES = 6
+"""Of one kill: the moment is halved each time that the night had ended before."""
 PAUSE_SECONDS = 0.02
 """Between two moves of the pointer: MongoDB's times are whole milliseconds."""
 
@@ -80,11 +84,12 @@ def kill_nights(settings: Settings, plan: Plan, say: Say) -> dict[str, Any]:
         trial = Trial.prepare(settings, client, say)
         with trial.readers:
             for number, (step, share) in enumerate(plan.strikes(), start=1):
-                trial.strike(step, share)
+                trial.strike_until_hit(step, share)
                 say(f"kill {number} of {plan.kills}: {trial.last}")
             slowest = trial.roll_back_often()
         return {
-            "kills": plan.kills,
+            "kills": trial.hits.total(),
+            "missed": trial.missed,
             "reads": trial.readers.reads,
             "torn_reads": trial.readers.torn,
             "different_end_states": len(trial.different),
@@ -111,6 +116,7 @@ class Trial:
     moments: Moments
     different: list[str] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
     left: int = 0
     last: str = ""
 
@@ -122,6 +128,7 @@ class Trial:
     def prepare(cls, settings: Settings, client: MongoClient[Document], say: Say) -> "Trial":
         database = client[settings.mongo_database]
         fill_library(database, settings.tracks_collection, LIBRARY, LAST_DAY)
+        land_filled(settings, database)
         moments = Moments()
         moments.note(None)
         say("the older version")
@@ -135,8 +142,18 @@ class Trial:
         readers = Readers(settings, {**before.tables, **after.tables})
         return cls(settings, client, readers, before, after, usual, moments)
 
-    def strike(self, step: str, share: float) -> None:
-        """Back to the state before; a night that dies, and one that goes to its end."""
+    def strike_until_hit(self, step: str, share: float) -> None:
+        """Raises NocturneError if the night always ends first."""
+        for turn in range(MOST_TRIES):
+            if self.strike(step, share / 2**turn):
+                return
+            self.missed += 1
+        raise NocturneError(f"{MOST_TRIES} kills in {step} came after the night had ended.")
+
+    def strike(self, step: str, share: float) -> bool:
+        """Back to the state before; a night that dies, and one that goes to its end. Was the first
+        one killed?
+        """
         with self.readers.paused():
             reset(self.settings, self.database, self.before, self.usual.version)
             give_trained(self.settings, self.usual.version, step)
@@ -146,10 +163,13 @@ class Trial:
         run_to_end(self.settings, LAST_DAY, step)
         found = read_state(self.settings, self.database)
         differences = self.after.differences(found)
-        self.hits[killed.hit] += 1
+        if killed.happened:
+            self.hits[killed.hit] += 1
         self.left += killed.left
         self.different += ["; ".join(differences)] if differences else []
-        self.last = f"{step} after {seconds:.2f} s, hit {killed.hit}, {differences or 'the same'}"
+        hit = f"hit {killed.hit}" if killed.happened else "too late"
+        self.last = f"{step} after {seconds:.2f} s, {hit}, {differences or 'the same'}"
+        return killed.happened
 
     def roll_back_often(self) -> float:
         """There and back; the seconds of the slowest."""

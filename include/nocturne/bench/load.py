@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from itertools import cycle
 from time import perf_counter
 
 import numpy as np
@@ -20,13 +21,16 @@ OK = b"HTTP/1.1 200"
 
 
 class Order(BaseModel):
-    """`rate` in requests a second, None for as many as possible; `paths` are asked for in turn."""
+    """`rate` in requests a second, None for as many as possible; `paths` are asked for in turn,
+    and each `once` only if the order says so.
+    """
 
     host: str
     port: int
     paths: list[str]
     seconds: float
     rate: float | None
+    once: bool = False
 
 
 class Connection:
@@ -59,21 +63,22 @@ async def run(order: Order) -> dict[str, float]:
     failed = 0
     begun = perf_counter()
     due = schedule(order, begun)
-    paths = turn(order.paths)
+    paths = iter(order.paths) if order.once else cycle(order.paths)
 
     async def work(connection: Connection) -> None:
         nonlocal failed
-        for moment in due:
+        for moment, path in zip(due, paths, strict=False):
             start = perf_counter() if order.rate is None else moment
             if (early := start - perf_counter()) > 0:
                 await asyncio.sleep(early)
-            failed += not await connection.get(next(paths))
+            failed += not await connection.get(path)
             times.append(perf_counter() - start)
 
     await asyncio.gather(*map(work, connections))
     seconds = perf_counter() - begun
     for connection in connections:
         connection.writer.close()
+        await connection.writer.wait_closed()
     p50, p95, p99 = np.percentile(times, [50, 95, 99]) * 1000
     return {
         "p50_ms": round(float(p50), 2),
@@ -93,11 +98,6 @@ def schedule(order: Order, begun: float) -> Iterator[float]:
     else:
         for number in range(round(order.rate * order.seconds)):
             yield begun + number / order.rate
-
-
-def turn(paths: list[str]) -> Iterator[str]:
-    while True:
-        yield from paths
 
 
 if __name__ == "__main__":

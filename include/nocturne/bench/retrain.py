@@ -16,9 +16,10 @@ from pymongo.database import Database
 
 from nocturne.bench.catalogue_records import FULL_TRACKS, Size, fill_library, scale
 from nocturne.bench.process_tree import Peak, kill_session, watching
+from nocturne.bench.retraining import SEARCH, STEPS, land_filled
 from nocturne.bench.servers import own_servers
 from nocturne.bench.sweep_peer import sweep_by_sklearn
-from nocturne.errors import NocturneError
+from nocturne.errors import Misuse, NocturneError
 from nocturne.recommend.candidates import ModelFolder
 from nocturne.settings import Settings
 from nocturne.stack.stack import settings_environment
@@ -29,12 +30,11 @@ from nocturne.store.versions import TABLES, of_version, require_version, roll_ba
 Say = Callable[[str], None]
 Document = dict[str, Any]
 LAST_DAY = date(2026, 11, 19)
-STEPS = ("plan", "train_clusters", "train_taste", "build", "check", "publish")
-SEARCH = "neighbours"
 ROLLBACKS = 5
 GIB = 2**30
 SHOWN_CHARACTERS = 3000
 FEWEST_TRACKS = 4000
+"""A hundredth of fewer is no library that a night would publish."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,11 @@ def list_sizes(tracks: int) -> tuple[int, int, int]:
 
 
 def measure(records: int, say: Say) -> dict[str, Any]:
-    """The figures for so many tracks, 0 for FMA's, on servers of its own."""
-    tracks = max(records or FULL_TRACKS, FEWEST_TRACKS)
+    """The figures for so many tracks, 0 for FMA's, on servers of its own.
+
+    Raises Misuse if they are fewer than FEWEST_TRACKS.
+    """
+    tracks = choose_tracks(records)
     with own_servers(say) as settings, connect(settings) as client:
         nights = []
         for count in list_sizes(tracks):
@@ -96,36 +99,43 @@ def measure(records: int, say: Say) -> dict[str, Any]:
         }
 
 
+def choose_tracks(records: int) -> int:
+    if 0 < records < FEWEST_TRACKS:
+        raise Misuse(
+            f"retrain takes at least {FEWEST_TRACKS} tracks, not {records}: it compares them with a"
+            " tenth and a hundredth."
+        )
+    return records or FULL_TRACKS
+
+
 def run_night(settings: Settings, database: Database[Document], size: Size, say: Say) -> Night:
     """Every step in a process of its own, as Airflow does it."""
     begun = perf_counter()
     fill_library(database, settings.tracks_collection, size, LAST_DAY)
+    land_filled(settings, database)
     say(f"{size}: filled in {perf_counter() - begun:.0f} s")
     ended: dict[str, StepEnded] = {}
-    version = ""
     for step in (*STEPS, SEARCH):
-        ended[step] = run_step(settings, step, version)
-        version = ended["plan"].version
+        ended[step] = run_step(settings, step)
         peak = ended[step].peak.tree_bytes / GIB
         say(f"{size.tracks} tracks, {step}: {ended[step].seconds:.1f} s, {peak:.2f} GiB")
     return Night(
-        size, version,
+        size, ended["plan"].version,
         seconds={step: ended[step].seconds for step in STEPS},
         peaks={step: ended[step].peak for step in STEPS},
         search_seconds=ended[SEARCH].within,
     )  # fmt: skip
 
 
-def run_step(settings: Settings, step: str, version: str) -> StepEnded:
+def run_step(settings: Settings, step: str) -> StepEnded:
     """Raises NocturneError with the end of what it said if it fails."""
     command = [sys.executable, "-m", "nocturne.bench.retraining", LAST_DAY.isoformat(), step]
     environment = {**os.environ, **settings_environment(settings)}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         begun = perf_counter()
         with subprocess.Popen(
-            [*command, "--version", version],
-            env=environment, stdout=out, stderr=err, start_new_session=True,
-        ) as process:  # fmt: skip
+            command, env=environment, stdout=out, stderr=err, start_new_session=True
+        ) as process:
             try:
                 with watching(process, find_mongod(settings)) as peak:
                     process.wait()
@@ -137,7 +147,7 @@ def run_step(settings: Settings, step: str, version: str) -> StepEnded:
             raise NocturneError(f"{step} failed:\n{err.read()[-SHOWN_CHARACTERS:]}")
         out.seek(0)
         said = json.loads(out.read().splitlines()[-1])
-    return StepEnded(seconds, said["seconds"], said.get("version", version), peak)
+    return StepEnded(seconds, said["seconds"], said.get("version", ""), peak)
 
 
 def find_mongod(settings: Settings) -> int | None:
@@ -153,8 +163,9 @@ def describe(nights: list[Night]) -> dict[str, Any]:
         "seconds": round(full.total(), 1),
         "peak_gib": round(max(peak.tree_bytes for peak in peaks) / GIB, 2),
         "mongod_gib": round(max(peak.beside_bytes for peak in peaks) / GIB, 2),
-        "growth": round(cost(full) / cost(tenth), 2),
-        "growth_without_start_up": round(slope(tenth, full) / slope(smallest, tenth), 2),
+        "growth": compare_slopes(smallest, tenth, full),
+        "growth_with_start_up": round(cost(full) / cost(tenth), 2),
+        "start_up_seconds": find_start_up(smallest, tenth),
         "seconds_by_step": {str(night.size.tracks): show_steps(night) for night in nights},
         "peak_gib_by_step": {
             step: round(peak.tree_bytes / GIB, 2) for step, peak in full.peaks.items()
@@ -167,6 +178,20 @@ def describe(nights: list[Night]) -> dict[str, Any]:
 def cost(night: Night) -> float:
     """Seconds a track, without the search for similar tracks."""
     return night.without_search() / night.size.tracks
+
+
+def compare_slopes(smallest: Night, tenth: Night, full: Night) -> float | None:
+    """What each track more costs above a tenth, over what it costs below: 1 is proportional. None
+    if a tenth took no longer than a hundredth, which says nothing.
+    """
+    below = slope(smallest, tenth)
+    return round(slope(tenth, full) / below, 2) if below > 0 else None
+
+
+def find_start_up(smallest: Night, tenth: Night) -> float:
+    """Seconds of a night without tracks, on the line through two small ones, or of the smallest."""
+    per_track = max(slope(smallest, tenth), 0.0)
+    return round(smallest.without_search() - per_track * smallest.size.tracks, 1)
 
 
 def slope(smaller: Night, larger: Night) -> float:

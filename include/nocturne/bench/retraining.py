@@ -1,10 +1,10 @@
-"""A night after loading, without Airflow, for benches to time and to kill.
+"""The night's own steps after loading, without Airflow, for benches to time and to kill.
 
-    python -m nocturne.bench.retraining DAY [--version VERSION] [STEP ...]
+    python -m nocturne.bench.retraining DAY [STEP ...]
 
 Settings come from the environment. Each step's start and end is a JSON line on stdout: `step`,
 `event` ("start" or "end"), and at the end `seconds` and `version`. Without steps it does all of
-STEPS; VERSION is needed unless `plan` is one of them.
+STEPS. What `plan` answers is kept in the run's folder, as Airflow keeps it for later tasks.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,107 +22,102 @@ from pymongo.database import Database
 
 from nocturne.audio.names import feature_set
 from nocturne.errors import Misuse
-from nocturne.models.gates import require_passed
-from nocturne.models.report import write_report
 from nocturne.nights import Night, night_of, parse_day
-from nocturne.recommend import candidates, tables
-from nocturne.recommend.library import read_library
-from nocturne.recommend.similar import search
-from nocturne.recommend.space import embed_tracks
 from nocturne.settings import Settings, load_settings
 from nocturne.stack.spark import run_spark, submit
+from nocturne.steps import version
+from nocturne.steps.library import note_sent
+from nocturne.steps.without_spark import settle
 from nocturne.store.collections import connect
-from nocturne.store.versions import publish, remove_old_tables, require_version
 
 Document = dict[str, Any]
 RUN = "bench"
+OF_THE_SETTINGS = {"k_min": None, "k_max": None}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Retraining:
-    """One version on its way; `version` is empty until it is planned."""
+    """A night of a library that `land_filled` has landed."""
 
     settings: Settings
     client: MongoClient[Document]
     night: Night
-    version: str = ""
 
     @property
     def database(self) -> Database[Document]:
         return self.client[self.settings.mongo_database]
 
     @property
-    def folder(self) -> candidates.ModelFolder:
-        return candidates.ModelFolder(self.settings.models_dir / self.version)
+    def answer_file(self) -> Path:
+        return self.settings.run_dir(RUN) / "planned.json"
+
+    @property
+    def planned(self) -> Document:
+        """What `plan` answered last. Raises Misuse if it never did."""
+        if not self.answer_file.is_file():
+            raise Misuse("Nothing has been planned in this home: `plan` is the first step.")
+        answer: Document = json.loads(self.answer_file.read_text("utf-8"))
+        return answer
+
+
+def land_filled(settings: Settings, database: Database[Document]) -> None:
+    """Leave what a night's first steps leave, for tracks that are in the collection already."""
+    folder = settings.run_dir(RUN)
+    folder.mkdir(parents=True, exist_ok=True)
+    tracks = database[settings.tracks_collection].find({}, ["_id"])
+    note_sent(folder, [track["_id"] for track in tracks])
 
 
 def plan(work: Retraining) -> None:
     settings = work.settings
-    collection = settings.tracks_collection
+    landed = {"run_dir": str(settings.run_dir(RUN)), "library": RUN, "audio_dir": None}
     definition = feature_set(settings.sample_rate, settings.excerpt_seconds)
-    recipe = candidates.choose_recipe(settings, definition, settings.k_min, settings.k_max)
-    track_ids = {track["_id"] for track in work.database[collection].find({}, ["_id"])}
-    origin = {"run_id": RUN, "library": RUN}
-    work.version = candidates.plan_candidate(
-        work.database, collection, track_ids, work.night, recipe, origin, settings.models_dir,
-    )  # fmt: skip
+    ks = version.choose_ks(settings, OF_THE_SETTINGS)
+    answer = version.plan_candidate(
+        settings, work.database, landed, definition, ks, work.night, RUN
+    )
+    work.answer_file.write_text(json.dumps(answer), "utf-8")
 
 
-def train_clusters(work: Retraining) -> None:
-    settings = work.settings
-    arguments: dict[str, str | Path] = {
-        "--inputs": work.folder.tracks,
-        "--target": work.folder.clusters,
-        "--k-min": str(settings.k_min),
-        "--k-max": str(settings.k_max),
-        "--max-cluster-share": str(settings.max_cluster_share),
-        "--min-stability": str(settings.min_stability),
-    }
-    run_spark(submit(settings, "train_clusters", arguments, ("spark",)))
-
-
-def train_taste(work: Retraining) -> None:
-    arguments = {"--ratings": work.folder.ratings, "--target": work.folder.taste}
-    run_spark(submit(work.settings, "train_taste", arguments))
+def train(job: str, work: Retraining) -> None:
+    named = version.TRAININGS[job].items()
+    options = {name.replace("_", "-"): str(work.planned[key]) for name, key in named}
+    if not settle(job, work.settings, options):
+        arguments = {f"--{name}": value for name, value in options.items()}
+        run_spark(submit(work.settings, job, arguments, ("spark",)))
 
 
 def build(work: Retraining) -> None:
-    collection = work.settings.tracks_collection
-    tables.build_tables(work.database, collection, work.version, work.folder)
+    version.build_tables(work.settings, work.database, work.planned)
 
 
 def check(work: Retraining) -> None:
-    settings = work.settings
-    limits = candidates.choose_limits(settings)
-    verdicts = candidates.judge_candidate(work.database, work.version, limits)
-    write_page(work)
-    require_passed(work.version, verdicts)
+    version.check_candidate(work.settings, work.database, work.planned)
 
 
-def write_page(work: Retraining) -> None:
-    model = require_version(work.database, work.version)
-    write_report(work.settings.reports_dir, work.version, model, work.folder.clusters)
-
-
-def go_live(work: Retraining) -> None:
-    publish(work.client, work.settings.mongo_database, work.version)
-    remove_old_tables(work.database, work.settings.versions_kept)
-    write_page(work)
+def publish(work: Retraining) -> None:
+    version.publish_version(work.settings, work.client, work.planned)
 
 
 STEPS: dict[str, Callable[[Retraining], None]] = {
     "plan": plan,
-    "train_clusters": train_clusters,
-    "train_taste": train_taste,
+    **{job: partial(train, job) for job in version.TRAININGS},
     "build": build,
     "check": check,
-    "publish": go_live,
+    "publish": publish,
 }
+SEARCH = "neighbours"
 
 
 def search_neighbours(work: Retraining) -> float:
     """How many seconds of `build` are the search for similar tracks: the same one, again."""
-    library = read_library(work.database, work.settings.tracks_collection, work.folder)
+    from nocturne.recommend.candidates import ModelFolder
+    from nocturne.recommend.library import read_library
+    from nocturne.recommend.similar import search
+    from nocturne.recommend.space import embed_tracks
+
+    folder = ModelFolder(Path(work.planned["folder"]))
+    library = read_library(work.database, work.settings.tracks_collection, folder)
     vectors, _ = embed_tracks(library.features, library.genres, work.settings.metric)
     begun = perf_counter()
     search(vectors, work.settings.neighbours)
@@ -139,19 +135,15 @@ def run(work: Retraining, steps: Sequence[str]) -> None:
         begun = perf_counter()
         STEPS[name](work)
         seconds = perf_counter() - begun
-        say(step=name, event="end", seconds=seconds, version=work.version)
+        say(step=name, event="end", seconds=seconds, version=work.planned["version"])
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Raises Misuse if a version is needed and not given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("day", type=parse_day, help="day of data")
-    parser.add_argument("--version", default="", help="the version that was planned")
-    parser.add_argument("steps", nargs="*", choices=[[], *STEPS, "neighbours"])
+    parser.add_argument("steps", nargs="*", choices=[[], *STEPS, SEARCH])
     arguments = parser.parse_args(argv)
     arguments.steps = arguments.steps or list(STEPS)
-    if not arguments.version and arguments.steps[0] != "plan":
-        raise Misuse(f"{arguments.steps[0]} needs --version, for nothing has been planned.")
     return arguments
 
 
@@ -159,9 +151,9 @@ def main(argv: Sequence[str]) -> None:
     arguments = parse_arguments(argv)
     settings = load_settings()
     with connect(settings) as client:
-        work = Retraining(settings, client, night_of(arguments.day), arguments.version)
-        if arguments.steps == ["neighbours"]:
-            say(step="neighbours", event="end", seconds=search_neighbours(work))
+        work = Retraining(settings, client, night_of(arguments.day))
+        if arguments.steps == [SEARCH]:
+            say(step=SEARCH, event="end", seconds=search_neighbours(work))
         else:
             run(work, arguments.steps)
 

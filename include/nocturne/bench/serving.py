@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,25 +21,43 @@ from nocturne.errors import NocturneError
 from nocturne.store.collections import connect
 
 Say = Callable[[str], None]
+Figures = dict[str, float]
 TRACKS = 100_000
 LISTENERS_PER_TRACK = 0.1
 LISTENS_PER_LISTENER = 100
 RATE = 200.0
 STEADY_SECONDS = 30
+FRESH_SECONDS = 10
 TOP_SECONDS = 8
 ROUNDS = 3
+KNOWN_SHARE = 0.1
+FRESH_SHARE = 0.2
+# Of a round's unknown listeners, so many are asked for at RATE, the others as fast as it goes.
+STEADY_SHARE = 0.7
+WAYS = ("ours", "bare", "cold")
 KEYS = ("p50_ms", "p95_ms", "p99_ms", "top_rate")
 ROUTE = "/api/v1/listeners/{}/recommendations"
 
 
-def measure(records: int, say: Say) -> dict[str, Any]:
-    """Milliseconds at RATE requests a second, each for a listener drawn anew, and the top rate
-    with as many connections as `load` has.
+@dataclass(frozen=True)
+class Paths:
+    """Listeners apart from each other: `fresh` are asked for first of all, `known` before the
+    rounds, each part of `cold` in its round only.
+    """
 
-    `records` is the number of tracks, 0 for TRACKS; a tenth as many listeners. `cold` asks for
-    listeners of whom the app knows nothing yet; then everybody is asked for once, as in the first
-    hour of a day, and in each of ROUNDS rounds the bare route has its turn. Percentiles and rates
-    are medians of the rounds.
+    fresh: list[str]
+    known: list[str]
+    cold: list[list[str]]
+
+
+def measure(records: int, say: Say) -> dict[str, Any]:
+    """Milliseconds at RATE requests a second, and the top rate with as many connections as `load`
+    has. Percentiles and rates are medians of ROUNDS rounds, in which the ways take turns.
+
+    `records` is the number of tracks, 0 for TRACKS; a tenth as many listeners. The figures without
+    a name are warm: of listeners whom the process has answered before. `cold` is of listeners of
+    whom it knows nothing yet, others in each round; `fresh` is of such in the first seconds of the
+    process, which still reads its titles.
     """
     tracks = records or TRACKS
     listeners = max(100, round(tracks * LISTENERS_PER_TRACK))
@@ -48,73 +67,83 @@ def measure(records: int, say: Say) -> dict[str, Any]:
             publish_library(client[settings.mongo_database], size)
         say(f"{tracks} tracks and {listeners} listeners published")
         log = settings.home / "web.log"
-        with web_app(settings, log) as ours, bare_app(settings, log) as bare:
-            everybody = draw_paths(listeners)
-            cold = load(ours, everybody, min(STEADY_SECONDS, listeners / RATE), RATE)
-            say(f"cold: p95 {cold['p95_ms']} ms")
-            cold |= {"top_rate": ask_all(ours, everybody)}
-            say(f"everybody known, {cold['top_rate']}/s")
-            found = take_turns({"ours": (ours, everybody), "bare": (bare, ["/"])}, say)
+        paths = share_listeners(listeners)
+        with bare_app(settings, log) as bare, web_app(settings, log) as ours:
+            fresh = load(ours, paths.fresh, FRESH_SECONDS, RATE, once=True)
+            say(f"fresh: p95 {fresh['p95_ms']} ms")
+            load(ours, paths.known, STEADY_SECONDS, RATE, once=True)
+            found = take_turns(ours, bare, paths, say)
     return {
         **summarise(found),
-        "cold": {name: cold[name] for name in KEYS},
+        "fresh": {name: fresh[name] for name in KEYS[:-1]},
         "tracks": tracks,
         "listeners": listeners,
         "rate": RATE,
     }
 
 
-def take_turns(
-    ways: dict[str, tuple[str, list[str]]], say: Say
-) -> dict[str, list[dict[str, float]]]:
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-    for turn in range(1, ROUNDS + 1):
-        for name, (address, paths) in ways.items():
-            steady = load(address, paths, STEADY_SECONDS, RATE)
-            top = load(address, paths, TOP_SECONDS, None)
-            found[name].append(steady | {"top_rate": top["rate"]})
-            say(f"round {turn}, {name}: p95 {steady['p95_ms']} ms, {top['rate']}/s")
+def share_listeners(listeners: int) -> Paths:
+    """Everybody, in an order of chance."""
+    chosen = np.random.default_rng(SEED).permutation(listeners)
+    paths = [ROUTE.format(name_listener(int(number))) for number in chosen]
+    fresh, known = round(listeners * FRESH_SHARE), round(listeners * KNOWN_SHARE)
+    rest = paths[fresh + known :]
+    cold = [rest[turn::ROUNDS] for turn in range(ROUNDS)]
+    return Paths(paths[:fresh], paths[fresh : fresh + known], cold)
+
+
+def take_turns(ours: str, bare: str, paths: Paths, say: Say) -> dict[str, list[Figures]]:
+    """Of each way, the figures of its rounds; another way begins each round."""
+    found: dict[str, list[Figures]] = {way: [] for way in WAYS}
+    for turn in range(ROUNDS):
+        first = turn % len(WAYS)
+        for way in WAYS[first:] + WAYS[:first]:
+            if way == "cold":
+                figures = load_unknown(ours, paths.cold[turn])
+            else:
+                figures = load_again(*((ours, paths.known) if way == "ours" else (bare, ["/"])))
+            found[way].append(figures)
+            say(f"round {turn + 1}, {way}: p95 {figures['p95_ms']} ms, {figures['top_rate']}/s")
     return found
 
 
-def ask_all(address: str, paths: list[str]) -> float:
-    """Ask for every path once or more, as fast as it goes; answers a second."""
-    asked = 0.0
-    left = paths
-    while left:
-        measured = load(address, left, TOP_SECONDS, None)
-        left = left[int(measured["requests"]) :]
-        asked = asked or measured["rate"]
-    return asked
+def load_again(address: str, paths: list[str]) -> Figures:
+    steady = load(address, paths, STEADY_SECONDS, RATE)
+    return steady | {"top_rate": load(address, paths, TOP_SECONDS, None)["rate"]}
 
 
-def draw_paths(listeners: int) -> list[str]:
-    """Everybody's, in an order of chance."""
-    chosen = np.random.default_rng(SEED).permutation(listeners)
-    return [ROUTE.format(name_listener(int(number))) for number in chosen]
+def load_unknown(address: str, paths: list[str]) -> Figures:
+    """Each path once: afterwards its listener is known."""
+    steadily = round(len(paths) * STEADY_SHARE)
+    steady = load(address, paths[:steadily], STEADY_SECONDS, RATE, once=True)
+    top = load(address, paths[steadily:], TOP_SECONDS, None, once=True)
+    return steady | {"top_rate": top["rate"]}
 
 
-def load(address: str, paths: list[str], seconds: float, rate: float | None) -> dict[str, float]:
+def load(
+    address: str, paths: list[str], seconds: float, rate: float | None, once: bool = False
+) -> Figures:
     """What a load generator of its own process measured; raises NocturneError if an answer was
     not 200.
     """
     parts = urlsplit(address)
     order = Order(
-        host=parts.hostname or "", port=parts.port or 0, paths=paths, seconds=seconds, rate=rate
-    )
+        host=parts.hostname or "", port=parts.port or 0, paths=paths, seconds=seconds, rate=rate,
+        once=once,
+    )  # fmt: skip
     command = [sys.executable, "-P", str(Path(__file__).with_name("load.py"))]
     done = subprocess.run(
         command, input=order.model_dump_json(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise NocturneError(f"The load generator failed: {done.stderr[-2000:]}")
-    measured: dict[str, float] = json.loads(done.stdout)
+    measured: Figures = json.loads(done.stdout)
     if measured["failed"]:
         raise NocturneError(f"{measured['failed']} answers of {address} were not 200.")
     return measured
 
 
-def summarise(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+def summarise(found: dict[str, list[Figures]]) -> dict[str, Any]:
     middle = {
         way: {name: round(median(row[name] for row in rows), 2) for name in rows[0]}
         for way, rows in found.items()
@@ -124,6 +153,7 @@ def summarise(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         **{name: ours[name] for name in KEYS},
         "share_of_bare": round(ours["top_rate"] / bare["top_rate"], 3),
         "bare": {name: bare[name] for name in KEYS},
+        "cold": {name: middle["cold"][name] for name in KEYS},
         "rounds": {
             way: [[row[name] for name in KEYS] for row in rows] for way, rows in found.items()
         },

@@ -16,7 +16,7 @@ from nocturne.stack.ports import HOST, find_free_port
 from nocturne.stack.stack import settings_environment
 
 ENOUGH_REQUESTS = 100_000_000
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 20
 
 

@@ -32,14 +32,14 @@ def features(
     plot: Annotated[Path | None, typer.Option(help="PNG that one file is drawn into.")] = None,
 ) -> None:
     """The 518 features of audio files; files that give none are named with rule and reason."""
-    from nocturne.audio.describe import choose_analysis, describe_files
-    from nocturne.audio.tables import write_described
-    from nocturne.settings import load_settings
-
     if form is Format.PARQUET and output is None:
         raise Misuse("Parquet is no text: say with --output which file to write.")
     if plot is not None and len(files) != 1:
         raise Misuse("One picture shows one file: give --plot with a single file.")
+    from nocturne.audio.describe import choose_analysis, describe_files
+    from nocturne.audio.tables import write_described
+    from nocturne.settings import load_settings
+
     analysis = choose_analysis(load_settings(), sample_rate, excerpt)
     described = list(describe_files(files, analysis))
     write_described(described, form.value, output)

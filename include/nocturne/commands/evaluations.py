@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nocturne.commands.options import Json
+from nocturne.errors import Misuse
 
 app = typer.Typer()
 
@@ -20,6 +21,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Rank held-out interactions with what a night trains, beside popularity and chance."""
+    if not interactions.is_file():
+        raise Misuse(f"There is no file {interactions}.")
     from nocturne.console import print_evaluation, print_json, say
     from nocturne.offline import evaluate_file
     from nocturne.settings import load_settings

@@ -20,12 +20,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the nightly DAG once through Airflow, then show what it published."""
+    if (audio is None) != (metadata is None):
+        raise Misuse("Give both --audio and --metadata, or neither for the sample library.")
     from nocturne.console import say
     from nocturne.nightly import run_night
     from nocturne.settings import load_settings
 
-    if (audio is None) != (metadata is None):
-        raise Misuse("Give both --audio and --metadata, or neither for the sample library.")
     show_run(run_night(load_settings(), audio, metadata, date, say), as_json)
 
 
@@ -51,14 +51,14 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """The tracks nearest to one, or those for a listener, from the live version."""
-    from dataclasses import asdict
-
-    from nocturne.console import print_for_listener, print_json, print_similar
-
     if [track, user, song].count(None) != 2:
         raise Misuse(
             "Give one: --track ID, --user ID, or --song TITLE with or without --artist NAME."
         )
+    from dataclasses import asdict
+
+    from nocturne.console import print_for_listener, print_json, print_similar
+
     with open_catalogue() as catalogue:
         if user is not None:
             listed = asdict(catalogue.for_listener(user, count))
@@ -72,9 +72,10 @@ def recommend(
 def versions(as_json: Json = False) -> None:
     """All versions with their state; the live one is marked."""
     from nocturne.console import print_json, print_versions
-    from nocturne.store.versions import list_versions
 
     with open_catalogue() as catalogue:
+        from nocturne.store.versions import list_versions
+
         found = list_versions(catalogue.database)
     print_json(found) if as_json else print_versions(found)
 
@@ -85,9 +86,10 @@ def rollback(
 ) -> None:
     """Make an earlier version live again."""
     from nocturne.console import out
-    from nocturne.store.versions import roll_back
 
     with open_catalogue() as catalogue:
+        from nocturne.store.versions import roll_back
+
         name = catalogue.database.name
         out.print(f"{roll_back(catalogue.database.client, name, version)} is live")
 
@@ -100,10 +102,11 @@ def live_at(
     """Which version was live at a moment."""
     from nocturne.console import out, print_json
     from nocturne.nights import parse_moment
-    from nocturne.store.versions import live_at as find_live
 
     moment = parse_moment(time)
     with open_catalogue() as catalogue:
+        from nocturne.store.versions import live_at as find_live
+
         entry = find_live(catalogue.database, moment)
     if as_json:
         print_json(entry)

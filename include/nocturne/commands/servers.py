@@ -79,7 +79,8 @@ def show_status(as_json: bool) -> bool:
 
     from nocturne.console import print_json, print_status
     from nocturne.settings import load_settings
-    from nocturne.stack.stack import find_services, read_status
+    from nocturne.stack.services import find_services
+    from nocturne.stack.stack import read_status
 
     found = read_status(find_services(load_settings()))
     print_json(asdict(found)) if as_json else print_status(found)

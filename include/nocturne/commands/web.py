@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from nocturne.commands.options import Json, open_catalogue, stop_when_asked
+from nocturne.errors import Misuse
 
 app = typer.Typer()
 
@@ -19,11 +20,13 @@ def serve(
     """Run the web app: the pages, and the API under /api/v1."""
     from nocturne.console import say
     from nocturne.streaming import find_both_servers
-    from nocturne.web.serving import serve as run
 
     given = {"web_host": host, "web_port": port}
     chosen = {name: value for name, value in given.items() if value is not None}
-    run(find_both_servers().model_copy(update=chosen), say)
+    settings = find_both_servers().model_copy(update=chosen)
+    from nocturne.web.serving import serve as run
+
+    run(settings, say)
 
 
 @app.command()
@@ -31,9 +34,11 @@ def live() -> None:
     """Follow what listeners do, and renew their recommendations; more of it share the work."""
     from nocturne.console import say
     from nocturne.streaming import find_both_servers
+
+    settings = find_both_servers()
     from nocturne.web.serving import recommend_live
 
-    made = recommend_live(find_both_servers(), stop_when_asked(), say)
+    made = recommend_live(settings, stop_when_asked(), say)
     say(f"{made} lists made")
 
 
@@ -46,9 +51,10 @@ def simulate(
     """Send what simulated listeners do to `user_activity`, until interrupted."""
     from nocturne.console import say
     from nocturne.streaming import find_both_servers
-    from nocturne.web.serving import simulate as run
 
     servers = find_both_servers()
+    from nocturne.web.serving import simulate as run
+
     say(f"{listeners} listeners, {rate:g} events a second; Ctrl-C sends them home")
     say(f"{run(servers, listeners, rate, seed, stop_when_asked())} events sent")
 
@@ -63,13 +69,13 @@ def tokens(
     as_json: Json = False,
 ) -> None:
     """Tokens for the web app, which are needed where others than this machine can reach it."""
-    from nocturne.console import out, print_json, print_tokens
-    from nocturne.errors import Misuse
-    from nocturne.store.tokens import list_tokens, make_token, revoke_token
-
     if revoke and not name:
         raise Misuse("Name the token to revoke.")
+    from nocturne.console import out, print_json, print_tokens
+
     with open_catalogue() as catalogue:
+        from nocturne.store.tokens import list_tokens, make_token, revoke_token
+
         if revoke:
             revoke_token(catalogue.database, name)
         elif name:

@@ -72,12 +72,16 @@ def rank_tracks(
     that come the published neighbours (`nearest`, the nearest first) of what the listener has
     done since (`deeds`, the newest last): they count so too, times the deed's weight.
     """
-    ranked = [
-        Ranked(track_id, round(sum(voice.weight for voice in said), SCORE_DECIMALS), max(said))
-        for track_id, said in collect_voices(listed, deeds, nearest).items()
-        if track_id not in left_out
-    ]
+    voices = collect_voices(listed, deeds, nearest)
+    ranked = [Ranked(track_id, *weigh(voices[track_id])) for track_id in voices.keys() - left_out]
     return sorted(ranked, key=lambda one: (-one.score, one.track_id))
+
+
+def weigh(said: list[Voice]) -> tuple[float, Voice]:
+    """The score of a track, and the voice that speaks most for it."""
+    if len(said) == 1:
+        return round(said[0].weight, SCORE_DECIMALS), said[0]
+    return round(sum(voice.weight for voice in said), SCORE_DECIMALS), max(said)
 
 
 def collect_voices(
@@ -85,13 +89,18 @@ def collect_voices(
 ) -> dict[str, list[Voice]]:
     voices: dict[str, list[Voice]] = defaultdict(list)
     for near, share in rank_near(listed):
-        voices[near.track_id].append(Voice(share, near.reason, near.because or "", ""))
+        voices[near.track_id].append(speak_of(near, share))
     for age, deed in enumerate(reversed(deeds)):
         weight = WEIGHTS[deed.action] * DECAY**age
         for near, share in rank_near(nearest.get(deed.track_id, ())):
             voice = Voice(weight * share, near.reason, deed.track_id, deed.action)
             voices[near.track_id].append(voice)
     return voices
+
+
+def speak_of(near: Near, share: float) -> Voice:
+    """The night's list for one of its tracks."""
+    return Voice(share, near.reason, near.because or "", "")
 
 
 def rank_near(found: Sequence[Near]) -> Iterator[tuple[Near, float]]:

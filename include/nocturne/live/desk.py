@@ -11,7 +11,7 @@ from nocturne.live.choice import Chosen, Ranked, rank_tracks, spread_artists, wo
 from nocturne.live.listener import Listener
 from nocturne.live.memory import Memory, Shown
 from nocturne.live.published import Published
-from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.settings import Settings
 
 Document = dict[str, Any]

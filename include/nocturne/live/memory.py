@@ -5,22 +5,29 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING, InsertOne, ReplaceOne
+from pymongo import InsertOne, ReplaceOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from nocturne.errors import ServiceUnavailable
-from nocturne.live.choice import Chosen
-from nocturne.live.listener import Deed, Listener, from_document, listener_of, to_document
+from nocturne.live.choice import WEIGHTS, Chosen
+from nocturne.live.listener import (
+    UNWANTED,
+    Deed,
+    Listener,
+    from_document,
+    listener_of,
+    to_document,
+)
 from nocturne.store import failures
+from nocturne.store.collections import BY_LISTENER
 
 Document = dict[str, Any]
 COLLECTION = "listeners"
 DUPLICATE_KEY = 11000
-# Left to choose, MongoDB may walk through everybody's recent deeds.
-BY_LISTENER = [("user_id", ASCENDING), ("at", ASCENDING)]
 # What was done before is in the night's lists, even if some nights have failed.
 SHORTEST_REACH = timedelta(days=7)
+WANTED = [action for action in WEIGHTS if action not in UNWANTED]
 DEED = ["user_id", "track_id", "action", "at"]
 
 
@@ -63,21 +70,22 @@ class Memory:
         """Everybody asked for; who is not remembered yet, from their listens."""
         wanted = set(user_ids)
         with failures.explaining(self.listeners):
-            documents = list(self.listeners.find({"_id": {"$in": sorted(wanted)}}))
+            documents = self.listeners.find({"_id": {"$in": sorted(wanted)}}).to_list()
         found = {document["_id"]: to_remembered(document) for document in documents}
         return found | self.reconstruct(wanted - found.keys())
 
     def reconstruct(self, user_ids: set[str]) -> dict[str, Remembered]:
         """What was done lately, and what leaves a track out for good."""
-        lately = {"at": {"$gte": datetime.now(UTC) - self.reach}}
-        for_good = {"action": {"$in": ["skip", "hide"]}}
+        lately = {"action": {"$in": WANTED}, "at": {"$gte": datetime.now(UTC) - self.reach}}
+        for_good = {"action": {"$in": UNWANTED}}
         deeds: dict[str, list[Deed]] = {user_id: [] for user_id in user_ids}
         if user_ids:
             with failures.explaining(self.listens):
-                wanted = {"user_id": {"$in": sorted(user_ids)}, "$or": [lately, for_good]}
-                for event in self.listens.find(wanted, DEED).hint(BY_LISTENER):
-                    deed = to_deed(event)
-                    deeds[event["user_id"]].append(deed)
+                theirs = {"user_id": {"$in": sorted(user_ids)}}
+                wanted = {"$or": [{**theirs, **lately}, {**theirs, **for_good}]}
+                events = self.listens.find(wanted, DEED).hint(BY_LISTENER).to_list()
+            for event in events:
+                deeds[event["user_id"]].append(to_deed(event))
         return {
             user_id: Remembered(listener_of(user_id, done), None) for user_id, done in deeds.items()
         }

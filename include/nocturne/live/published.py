@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from nocturne.live.choice import Names, Near
 from nocturne.live.kept import Kept
-from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.lookup import Catalogue
 from nocturne.recommend.titles import Track
 from nocturne.store.versions import of_version

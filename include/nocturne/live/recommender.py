@@ -9,7 +9,6 @@ was read; so a batch that is done again after a crash changes nothing, and its l
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict
 from threading import Event
 from typing import Any
 
@@ -188,7 +187,7 @@ def choose_start(partition: int, committed: int | None, first: int, end: int) ->
 
 
 def to_message(shown: Shown, contract: type[Recommendations] = Recommendations) -> Recommendations:
-    tracks = [RecommendedTrack(**asdict(track)) for track in shown.tracks]
+    tracks = [RecommendedTrack(**vars(track)) for track in shown.tracks]
     return contract(
         schema=1,
         user_id=shown.user_id,

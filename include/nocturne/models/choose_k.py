@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kneed import KneeLocator
+from nocturne.models.knee import locate_knee
 
 # Below three tracks a cluster on average, a clustering says nothing about a library.
 TRACKS_PER_CLUSTER = 3
@@ -79,10 +79,6 @@ def find_knee(clusterings: list[Clustering]) -> int | None:
     if level or len(clusterings) < FEWEST_POINTS_FOR_A_KNEE:
         return None
     ordered = sorted(clusterings, key=lambda item: item.k)
-    locator = KneeLocator(
-        [item.k for item in ordered],
-        [item.distortion for item in ordered],
-        curve="convex",
-        direction="decreasing",
-    )
-    return None if locator.knee is None else int(locator.knee)
+    ks = [item.k for item in ordered]
+    place = locate_knee(ks, [item.distortion for item in ordered], "convex", "decreasing")
+    return None if place is None else ks[place]

@@ -19,6 +19,7 @@ class Fit:
     """The clustering that a seed gave: (clusters, dimensions) centres, a label for each point."""
 
     seed: int
+    centres: Points
     labels: Labels
     distortion: float
 
@@ -30,7 +31,7 @@ def assign_points(points: Points, centres: Points, seed: int) -> Fit:
     """
     squared = cdist(points, centres, "sqeuclidean")
     labels = squared.argmin(axis=1).astype(np.int32)
-    return Fit(seed, labels, float(squared.min(axis=1).sum()))
+    return Fit(seed, centres, labels, float(squared.min(axis=1).sum()))
 
 
 def rank_fit(fit: Fit) -> tuple[float, int]:

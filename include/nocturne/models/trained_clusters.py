@@ -39,11 +39,6 @@ class Trained:
         }
 
 
-def share_variance(shares: Points) -> list[float]:
-    """The components' shares as PCA gives them; tracks that are all alike have none to share."""
-    return [0.0] * len(shares) if np.isnan(shares).all() else [float(share) for share in shares]
-
-
 def finish(swept: Trained, track_ids: list[str], points: Points, fit: Fit) -> Trained:
     """The sweep with the fit of the chosen k on all tracks; its stability is the sweep's."""
     chosen = next(item for item in swept.clusterings if item.k == swept.choice.k)

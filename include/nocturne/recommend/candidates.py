@@ -8,15 +8,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
 from nocturne.models.gates import Limits, Stored, describe_verdicts, judge
 from nocturne.nights import Night
-from nocturne.recommend.dealings import hash_rows, read_dealings, to_ratings
 from nocturne.settings import Settings
 from nocturne.store.collections import ensure_collections
 from nocturne.store.hashes import hash_content
@@ -34,9 +32,12 @@ from nocturne.store.versions import (
     require_version,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Document = dict[str, Any]
 # Raise it when the same inputs and settings should give another version than before.
-RECIPE = 2
+RECIPE = 3
 HASH_DIGITS = 12
 
 
@@ -124,6 +125,8 @@ def plan_candidate(
     versions are compared with each other, and `audio_dir`, its folder of audio.
     Raises BadInput if a track is stored with another feature set.
     """
+    from nocturne.recommend.dealings import hash_rows, read_dealings
+
     ensure_collections(database, collection)
     fields = ["content_sha256", "feature_set", "source"]
     tracks = list(read_tracks(database[collection], track_ids, fields))
@@ -153,8 +156,12 @@ def plan_candidate(
     return version
 
 
-def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: pd.DataFrame) -> None:
+def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: "pd.DataFrame") -> None:
     """Nothing if they are there: they are what the version is named by."""
+    import pandas as pd
+
+    from nocturne.recommend.dealings import to_ratings
+
     inputs = folder.tracks.parent
     if inputs.exists():
         return

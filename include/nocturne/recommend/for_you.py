@@ -16,8 +16,6 @@ from nocturne.recommend.scorers import Rows, Scores, Vectors
 
 Row = dict[str, Any]
 BY_TASTE, BY_CONTENT, BY_POPULARITY = "taste", "content", "popularity"
-ANYBODY = ""
-"""The user_id of the list for listeners whom the version does not know; no real one is empty."""
 SKIPS_TO_LEAVE_OUT = 2
 TRACKS_OF_ONE_ARTIST = 2
 # Ranking all of 100,000 tracks for each listener would take minutes; so many are nearly always

@@ -12,11 +12,11 @@ from nocturne.models.baselines import Ease
 from nocturne.models.evaluation import Scorer
 from nocturne.models.interactions import Interactions
 from nocturne.models.taste import Factors, read_taste
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.blend import POPULARITY
 from nocturne.recommend.candidates import ModelFolder, Recipe
 from nocturne.recommend.dealings import find_places, to_interactions, to_split
 from nocturne.recommend.for_you import (
-    ANYBODY,
     BY_CONTENT,
     BY_POPULARITY,
     BY_TASTE,

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
-from nocturne.recommend.for_you import ANYBODY
-from nocturne.recommend.titles import Titles, Track, find_near
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import live_version, of_version
+
+if TYPE_CHECKING:
+    from nocturne.recommend.titles import Track
 
 Document = dict[str, Any]
 SHOWN_CANDIDATES = 5
@@ -123,6 +126,8 @@ class Catalogue:
 
         Raises BadInput with the nearest titles if none is near enough.
         """
+        from nocturne.recommend.titles import Titles, find_near
+
         matches = Titles(self.list_tracks(self.live())).match(song, artist, SHOWN_CANDIDATES)
         if near := find_near(matches):
             return near[0].track.track_id
@@ -133,27 +138,31 @@ class Catalogue:
         asked = song if artist is None else f"{song} {artist}"
         raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
 
-    def list_tracks(self, version: str) -> list[Track]:
+    def list_tracks(self, version: str) -> "list[Track]":
         """The titles of a version's tracks."""
-        rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
-        ids = [row["track_id"] for row in rows]
+        return [track for some in self.read_tracks(version, LOOKUP) for track in some]
+
+    def read_tracks(self, version: str, at_once: int) -> "Iterator[list[Track]]":
+        """The same, at most so many at a time."""
+        rows = self.database["similar_tracks"].find(of_version(version), ["_id"])
+        # A row's id ends in its track's, and is in the index: no row is read.
+        ids = (row["_id"].removeprefix(f"{version}/") for row in rows.batch_size(at_once))
         fields = ["metadata.title", "metadata.artist_name", "metadata.listens"]
-        found = (self.tracks.find({"_id": {"$in": some}}, fields) for some in batched(ids))
-        return [
-            Track(
-                track["_id"],
-                str(track["metadata"]["title"]),
-                str(track["metadata"]["artist_name"]),
-                float(track["metadata"].get("listens") or 0),
-            )
-            for tracks in found
-            for track in tracks
-        ]
+        while some := list(islice(ids, at_once)):
+            found = self.tracks.find({"_id": {"$in": some}}, fields)
+            yield [name_track(track) for track in found.to_list()]
 
 
-def batched(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), LOOKUP):
-        yield ids[start : start + LOOKUP]
+def name_track(track: Document) -> "Track":
+    from nocturne.recommend.titles import Track
+
+    metadata = track["metadata"]
+    return Track(
+        track["_id"],
+        str(metadata["title"]),
+        str(metadata["artist_name"]),
+        float(metadata.get("listens") or 0),
+    )
 
 
 def recommend(item: Document, names: Names) -> Recommendation:

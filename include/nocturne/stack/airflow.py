@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
-
-import httpx
+from urllib.request import urlopen
 
 from nocturne.errors import NocturneError
 from nocturne.settings import PROJECT, Settings
@@ -28,6 +28,8 @@ PROCESSES = {
 FOREIGN_PREFIXES = ("AIRFLOW", "NOCTURNE_", "PYTHON")
 FOREIGN = {"SPARK_HOME", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS"}
 BIN = Path(sys.executable).parent
+LONGEST_REPORT = 1_000_000
+"""Bytes of a health report; Airflow's has some 500."""
 
 
 def airflow_command(process: str) -> list[str]:
@@ -179,10 +181,11 @@ def prepare_airflow(environment: dict[str, str], passwords: Passwords) -> None:
 def is_airflow_healthy(url: str) -> bool:
     """Do the server, its database, the scheduler, the DAG processor and the triggerer say so?"""
     try:
-        answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=5)
-    except httpx.TransportError:
+        with urlopen(f"{url}/api/v2/monitor/health", timeout=5) as answer:  # noqa: S310
+            return is_all_healthy(answer.read(LONGEST_REPORT).decode())
+    # Nobody there or an answer that is an error, no HTTP, no address or no text.
+    except (OSError, HTTPException, ValueError):
         return False
-    return answer.is_success and is_all_healthy(answer.text)
 
 
 def is_all_healthy(answer: str) -> bool:

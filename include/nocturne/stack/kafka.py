@@ -6,9 +6,6 @@ import time
 import uuid
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
 from nocturne.errors import NocturneError
 from nocturne.stack.jars import jar_paths
 from nocturne.stack.ports import HOST, Ports
@@ -78,6 +75,9 @@ def format_log_folder(folder: Path, java: Path, runtime: Path) -> None:
 
 def is_kafka_healthy(bootstrap: str) -> bool:
     """Does a broker answer with the list of its topics within two seconds?"""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     try:
         return bool(admin.list_topics(timeout=2).brokers)

@@ -8,18 +8,13 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from nocturne.stack.passwords import Passwords, write_private
 from nocturne.stack.ports import HOST, Ports
+from nocturne.stack.services import MONGO_USER, REPLICA_SET, mongo_uri
 
 Document = dict[str, Any]
-REPLICA_SET = "nocturne"
-USER = "nocturne"
 UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
 ALREADY_INITIALIZED = 23
 USER_ALREADY_EXISTS = 51003
-
-
-def mongo_uri(ports: Ports, passwords: Passwords, how: str = f"replicaSet={REPLICA_SET}") -> str:
-    return f"mongodb://{USER}:{passwords.mongo}@{HOST}:{ports.mongo}/?{how}&authSource=admin"
 
 
 def write_mongo_files(
@@ -52,7 +47,7 @@ def found_replica_set(ports: Ports, passwords: Passwords) -> None:
         if has_user(ours):
             move_node(ours, address)
             return
-    create_user = {"createUser": USER, "pwd": passwords.mongo, "roles": ["root"]}
+    create_user = {"createUser": MONGO_USER, "pwd": passwords.mongo, "roles": ["root"]}
     with open_client(f"mongodb://{address}/?replicaSet={REPLICA_SET}") as bare:
         run_once(bare, create_user, USER_ALREADY_EXISTS)
 

@@ -6,16 +6,18 @@ from nocturne.locks import one_at_a_time
 from nocturne.settings import Settings
 from nocturne.stack.jars import ensure_jars
 from nocturne.stack.java import ensure_java
+from nocturne.stack.kernels import compiling_kernels
 from nocturne.stack.mongod import ensure_mongod
 
 
 def set_up(settings: Settings, say: Callable[[str], None]) -> None:
-    """Java, the jars and mongod; what is already there is left alone.
+    """Java, the jars, mongod and the compiled kernels; what is already there is left alone.
 
     Raises BadInput or ServiceUnavailable with what to do.
     """
     settings.runtime.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(settings.runtime / "setup.lock"):
+    lock = settings.runtime / "setup.lock"
+    with one_at_a_time(lock), compiling_kernels(settings.runtime, say):
         say("Java")
         java = ensure_java()
         say("jars of Kafka and of Spark's connectors")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,23 @@ from nocturne.stack.jars import jar_paths, pyspark_folder
 from nocturne.stack.java import ensure_java
 
 SHOWN_LINES = 30
+LOGGING = Path(__file__).with_name("log4j2.properties")
 SPARK_CONF = {
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": "8",
     "spark.python.daemon.module": "nocturne.stack.spark_daemon",
+    # Of the driver alone: executors elsewhere do not have the file.
+    "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+    # Spark makes this folder for SQL tables, which no job has: in the working directory, if it is
+    # not told one that is there.
+    "spark.sql.warehouse.dir": Path(tempfile.gettempdir()).as_uri(),
 }
 """Of every job, wherever it is started."""
+
+
+def is_local(master: str) -> bool:
+    """Whether jobs run on this machine alone."""
+    return master.startswith("local")
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
-from pymongo.errors import PyMongoError
+from typing import TYPE_CHECKING
 
 from nocturne.errors import ServiceUnavailable
 from nocturne.locks import one_at_a_time
 from nocturne.settings import Settings
-from nocturne.stack import airflow, kafka, mongo
-from nocturne.stack.airflow_api import AirflowApi
+from nocturne.stack import airflow, kafka
 from nocturne.stack.java import ensure_java
 from nocturne.stack.mongod import mongod_command
-from nocturne.stack.passwords import Passwords, ensure_passwords, read_passwords
-from nocturne.stack.ports import HOST, Ports, allot_ports, read_ports, require_free
+from nocturne.stack.passwords import Passwords, ensure_passwords
+from nocturne.stack.ports import HOST, Ports, allot_ports, require_free
+from nocturne.stack.services import locate_services
 from nocturne.stack.setup import set_up
 from nocturne.stack.supervise import ProcessState, Program, Supervisor
+
+if TYPE_CHECKING:
+    from nocturne.stack.airflow_api import AirflowApi
 
 Say = Callable[[str], None]
 HEALTH_SECONDS = 180
@@ -93,23 +94,6 @@ def starting_stack(settings: Settings, say: Say) -> Iterator[Stack]:
         yield stack
 
 
-def find_services(settings: Settings) -> Settings:
-    """The settings with the addresses of this home's stack, as far as it has ever been up."""
-    ports, passwords = read_ports(settings.stack_dir), read_passwords(settings.stack_dir)
-    return locate_services(settings, ports, passwords) if ports and passwords else settings
-
-
-def locate_services(settings: Settings, ports: Ports, passwords: Passwords) -> Settings:
-    """The settings, with the embedded stack's addresses where none is set."""
-    embedded = {
-        "kafka_bootstrap": f"{HOST}:{ports.kafka}",
-        "mongo_uri": mongo.mongo_uri(ports, passwords),
-        "airflow_url": f"http://{HOST}:{ports.airflow}",
-    }
-    missing = {name: value for name, value in embedded.items() if not getattr(settings, name)}
-    return settings.model_copy(update=missing)
-
-
 def describe_environment(settings: Settings, ports: Ports, passwords: Passwords) -> dict[str, str]:
     """All variables of the stack's processes, and so of Airflow's tasks."""
     return {
@@ -157,6 +141,8 @@ def describe_programs(
     settings: Settings, ports: Ports, passwords: Passwords, java: Path
 ) -> list[Program]:
     """The processes of this stack; none for a server whose address is not here."""
+    from nocturne.stack import mongo
+
     programs = []
     if is_embedded(settings.kafka_bootstrap, ports.kafka):
         command = kafka.write_kafka_files(
@@ -203,13 +189,15 @@ def prepare_airflow(stack: Stack, say: Say) -> None:
 
 
 def wait_for_servers(stack: Stack, say: Say) -> None:
+    from nocturne.stack.mongo import is_mongo_healthy
+
     settings, logs = stack.settings, stack.settings.stack_dir / "logs"
     say("waiting for Kafka")
     wait_until(lambda: kafka.is_kafka_healthy(settings.kafka_bootstrap), "Kafka", logs)
     say("waiting for MongoDB")
     if is_embedded(settings.mongo_uri, stack.ports.mongo):
         wait_until(lambda: founded(stack.ports, stack.passwords), "MongoDB", logs)
-    wait_until(lambda: mongo.is_mongo_healthy(settings.mongo_uri), "MongoDB", logs)
+    wait_until(lambda: is_mongo_healthy(settings.mongo_uri), "MongoDB", logs)
 
 
 def start_airflow(stack: Stack, say: Say) -> None:
@@ -222,8 +210,12 @@ def start_airflow(stack: Stack, say: Say) -> None:
 
 
 def founded(ports: Ports, passwords: Passwords) -> bool:
+    from pymongo.errors import PyMongoError
+
+    from nocturne.stack.mongo import found_replica_set
+
     try:
-        mongo.found_replica_set(ports, passwords)
+        found_replica_set(ports, passwords)
     except PyMongoError:
         return False
     return True
@@ -245,8 +237,12 @@ def bring_down(settings: Settings) -> None:
 
 
 @contextmanager
-def connect_airflow(settings: Settings) -> Iterator[AirflowApi]:
+def connect_airflow(settings: Settings) -> Iterator["AirflowApi"]:
     """Airflow's REST API, logged in as this home's administrator."""
+    import httpx
+
+    from nocturne.stack.airflow_api import AirflowApi
+
     passwords = ensure_passwords(settings.stack_dir)
     with httpx.Client(base_url=settings.airflow_url, timeout=60) as client:
         yield AirflowApi.log_in(client, airflow.ADMIN, passwords.airflow_admin)
@@ -273,6 +269,13 @@ def check_health(settings: Settings) -> dict[str, bool]:
     return {
         "kafka": bool(settings.kafka_bootstrap)
         and kafka.is_kafka_healthy(settings.kafka_bootstrap),
-        "mongo": bool(settings.mongo_uri) and mongo.is_mongo_healthy(settings.mongo_uri),
+        "mongo": bool(settings.mongo_uri) and ask_mongo(settings.mongo_uri),
         "airflow": bool(settings.airflow_url) and airflow.is_airflow_healthy(settings.airflow_url),
     }
+
+
+def ask_mongo(uri: str) -> bool:
+    """Is it healthy? The driver takes half a second to load: only where there is one to ask."""
+    from nocturne.stack.mongo import is_mongo_healthy
+
+    return is_mongo_healthy(uri)

@@ -17,6 +17,10 @@ NAMESPACE_EXISTS = 48
 BEING_BUILT = {12587, 117}
 LONGEST_BUILD_SECONDS = 120
 Keys = list[tuple[str, int]]
+BY_LISTENER: Keys = [
+    (name, ASCENDING) for name in ("user_id", "action", "at", "track_id", "_id")
+]  # fmt: skip
+"""Of `listens`: what a listener did lately and what they never want, without reading a document."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
                 "ms_played": "int",
                 "source": describe_source(),
             },
-            [[("at", ASCENDING)], [("user_id", ASCENDING), ("at", ASCENDING)]],
+            [[("at", ASCENDING)], BY_LISTENER],
         ),
         Collection(
             "quarantine",

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bson.int64 import Int64
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
@@ -18,12 +17,13 @@ from confluent_kafka.admin import (
     AdminClient,
     OffsetSpec,
 )
-from pymongo import UpdateOne
-from pymongo.database import Database
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from nocturne.errors import BadInput, NocturneError
 from nocturne.stream.connection import REQUEST_SECONDS, log
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
 
 Document = dict[str, Any]
 Offsets = Mapping[int, int]
@@ -124,7 +124,7 @@ def list_offsets(
 class Progress:
     """How far a group has read a topic, remembered in the database that holds the records."""
 
-    database: Database[Document]
+    database: "Database[Document]"
     group: str
     topic: str
 
@@ -166,6 +166,9 @@ class Progress:
 
     def remember(self, extent: Extent, offsets: Offsets) -> None:
         """Note the next offsets, durably; none ever goes back."""
+        from bson.int64 import Int64
+        from pymongo import UpdateOne
+
         self.database["offsets"].bulk_write(
             [
                 UpdateOne(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock, Thread
+from time import monotonic, sleep
 from typing import Any
 
 from pymongo.database import Database
@@ -14,7 +15,7 @@ from nocturne.errors import NocturneError
 from nocturne.live.desk import Desk, open_desk
 from nocturne.live.published import Published
 from nocturne.live.simulation import Simulator
-from nocturne.recommend.titles import Titles
+from nocturne.recommend.titles import Titles, Track
 from nocturne.settings import Settings
 from nocturne.store.collections import connect, ensure_collections
 from nocturne.stream.activity import ActivitySender
@@ -26,18 +27,30 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 # Somebody waits for the page.
 PATIENCE_SECONDS = 3
+# Some two milliseconds of work.
+TRACKS_AT_ONCE = 200
+LONGEST_REST_SECONDS = 0.05
 
 
 class LiveTitles:
-    """The titles of the live version; while those of a new one are read, the last ones serve."""
+    """The titles of the live version; while those of a new one are read, the last ones serve.
+
+    They are read in small parts with rests between, unless somebody waits for them: a thread that
+    computes on and on would hold up every answer of the process for seconds.
+    """
 
     def __init__(self, published: Published) -> None:
         self.published = published
         self.lock = Lock()
         self.read_for: str | None = None
         self.titles: Titles | None = None
+        self.hurried = False
 
     def get(self) -> Titles:
+        self.hurried = self.titles is None
+        return self.prepare()
+
+    def prepare(self) -> Titles:
         version = self.published.live()
         with self.lock:
             if self.titles is None:
@@ -49,10 +62,17 @@ class LiveTitles:
             return self.titles
 
     def read(self, version: str) -> Titles:
+        return Titles(self.read_tracks(version))
+
+    def read_tracks(self, version: str) -> Iterator[Track]:
         """The names are kept for the lists, too."""
-        tracks = self.published.catalogue.list_tracks(version)
-        self.published.keep_names(version, tracks)
-        return Titles(tracks)
+        begun = monotonic()
+        for tracks in self.published.catalogue.read_tracks(version, TRACKS_AT_ONCE):
+            self.published.keep_names(version, tracks)
+            yield from tracks
+            if not self.hurried:
+                sleep(min(monotonic() - begun, LONGEST_REST_SECONDS))
+            begun = monotonic()
 
     def renew(self, version: str) -> None:
         try:
@@ -64,7 +84,7 @@ class LiveTitles:
     def warm_up(self) -> None:
         """So that nobody has to wait for what is needed soon."""
         try:
-            self.get()
+            self.prepare()
         except (NocturneError, PyMongoError) as error:
             log.info("No titles yet: %s", error)
 

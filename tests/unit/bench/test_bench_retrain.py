@@ -27,12 +27,19 @@ from nocturne.bench.kill_nights import NO_STEP, STEPS_KILLED, list_steps
 from nocturne.bench.kill_nights import Night as Heard
 from nocturne.bench.kills import Plan
 from nocturne.bench.process_tree import Peak, kill_session, list_session, measure_tree, watching
-from nocturne.bench.retrain import STEPS, Night, compare, describe, list_sizes
-from nocturne.bench.retraining import STEPS as FUNCTIONS
-from nocturne.bench.retraining import parse_arguments
+from nocturne.bench.retrain import (
+    FEWEST_TRACKS,
+    Night,
+    compare,
+    describe,
+    list_sizes,
+    measure,
+)
+from nocturne.bench.retraining import STEPS, Retraining, parse_arguments
 from nocturne.errors import Misuse
 from nocturne.models.unskew import is_skewed
 from nocturne.nights import night_of
+from nocturne.settings import load_settings
 from nocturne.store.collections import FEATURES_PER_TRACK, declare_collections
 
 END = night_of(date(2026, 11, 19)).end
@@ -114,14 +121,15 @@ def test_listens_lie_in_the_two_weeks_before_the_end():
     assert max(times) - min(times) > timedelta(days=LISTENING_DAYS - 1)
 
 
-def test_growth_leaves_the_search_out_and_start_up_if_asked():
+def test_growth_leaves_the_search_and_start_up_out():
     # 60 s of start-up, then 6 ms a track; the search is quadratic.
     steps = {1000: (11.0, 0.0), 10_000: (20.5, 3.0), 100_000: (160.0, 300.0)}
     nights = [make_night(tracks, *seconds) for tracks, seconds in steps.items()]
     found = describe(nights)
     assert found["seconds"] == 960.0
-    assert found["growth"] == 0.55
-    assert found["growth_without_start_up"] == 1.0
+    assert found["growth"] == 1.0
+    assert found["growth_with_start_up"] == 0.55
+    assert found["start_up_seconds"] == 60.0
     assert (found["peak_gib"], found["mongod_gib"]) == (5.0, 0.5)
     assert found["seconds_by_step"]["10000"] == {
         **dict.fromkeys(STEPS, 20.5),
@@ -134,15 +142,30 @@ def test_scikit_learn_is_compared_by_its_fits():
     assert found == {"seconds": 12.0, "seconds_of_preparation": 3.0, "times_sklearn": 2.5}
 
 
+def test_growth_is_unknown_where_ten_times_the_tracks_take_no_longer():
+    steps = {1000: 11.0, 10_000: 10.9, 100_000: 160.0}
+    found = describe([make_night(tracks, seconds, 0.0) for tracks, seconds in steps.items()])
+    assert found["growth"] is None
+    assert found["start_up_seconds"] == 66.0
+
+
+@pytest.mark.parametrize("records", [1, FEWEST_TRACKS - 1])
+def test_too_few_tracks_to_compare_are_misuse(records):
+    with pytest.raises(Misuse, match=f"at least 4000 tracks, not {records}"):
+        measure(records, print)
+
+
 def test_steps_are_those_of_the_process():
-    assert tuple(FUNCTIONS) == STEPS
+    assert list(STEPS) == ["plan", "train_clusters", "train_taste", "build", "check", "publish"]
     assert set(STEPS_KILLED) < set(STEPS)
     assert parse_arguments(["2026-11-19"]).steps == list(STEPS)
 
 
-def test_a_step_without_a_version_is_misuse():
-    with pytest.raises(Misuse, match="build needs --version"):
-        parse_arguments(["2026-11-19", "build"])
+def test_a_step_before_the_plan_is_misuse(tmp_path):
+    settings = load_settings().model_copy(update={"home": tmp_path})
+    work = Retraining(settings, {settings.mongo_database: None}, night_of(date(2026, 11, 19)))
+    with pytest.raises(Misuse, match="Nothing has been planned"):
+        STEPS["build"](work)
 
 
 def test_only_trainings_before_the_step_that_dies_are_left_out():

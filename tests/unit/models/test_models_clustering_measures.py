@@ -72,8 +72,10 @@ def test_agreement_is_the_mean_of_all_pairs_and_does_not_mind_names():
 
 
 def test_the_figures_are_those_of_the_tightest_seed():
-    loose = Fit(1, np.array([0, 1, 0, 1], np.int32), 9.0)
-    tight, later = Fit(3, SIDES, 4.0), Fit(5, np.array([0, 0, 0, 1], np.int32), 4.0)
+    nowhere = np.empty((0, 2))
+    loose = Fit(1, nowhere, np.array([0, 1, 0, 1], np.int32), 9.0)
+    tight = Fit(3, nowhere, SIDES, 4.0)
+    later = Fit(5, nowhere, np.array([0, 0, 0, 1], np.int32), 4.0)
     found = describe_fits(2, SQUARE, [later, loose, tight])
     assert (found.k, found.distortion, found.largest_share) == (2, 4.0, 0.5)
     assert found.silhouette == pytest.approx(98 / 102)

@@ -12,7 +12,7 @@ from nocturne.errors import BadInput
 from nocturne.job_exit import BAD_INPUT_EXIT
 from nocturne.settings import PROJECT, Settings
 from nocturne.stack.airflow import connections, lineage_options
-from nocturne_airflow.spark import SparkJob, describe_transport
+from nocturne_airflow.spark import SparkJob, describe_transport, read_settings
 
 URI = "mongodb://nocturne:correct-horse@mongo:27017/?authSource=admin"
 SUBMIT = """#!/bin/sh
@@ -99,6 +99,21 @@ def test_a_job_is_submitted_with_its_arguments(connect, submitted, make_job, con
     script = str(PROJECT / "spark_jobs/train_clusters.py")
     assert submitted.arguments[:2] == ["--master", "local[2]"]
     assert submitted.arguments[-3:] == [script, "--target", "a b"]
+
+
+def test_a_job_that_needs_no_driver_starts_none(
+    connect, submitted, make_job, context, tmp_path, monkeypatch
+):
+    (tmp_path / "a b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    make_job().execute(context)
+    assert not (submitted.folder / "arguments").exists()
+
+
+@pytest.mark.parametrize("master", ["local[4]", "spark://host:7077", "yarn"])
+def test_the_connection_says_where_jobs_run(connect, master):
+    connect(master)
+    assert read_settings().spark_master == master
 
 
 def test_a_job_knows_its_parent(connect, submitted, make_job, context):

@@ -12,9 +12,9 @@ from scipy.sparse import csr_matrix
 
 from nocturne.models.baselines import Popularity
 from nocturne.recommend import for_you
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.blend import Given
 from nocturne.recommend.for_you import (
-    ANYBODY,
     Audience,
     Shelf,
     build_for_you_rows,

@@ -10,12 +10,12 @@ from pymongo.uri_parser import parse_uri
 from nocturne.stack.mongo import (
     found_replica_set,
     is_mongo_healthy,
-    mongo_uri,
     run_once,
     write_mongo_files,
 )
 from nocturne.stack.passwords import Passwords
 from nocturne.stack.ports import Ports
+from nocturne.stack.services import mongo_uri
 
 
 def test_the_address_names_the_set_and_where_the_user_is():

@@ -9,11 +9,10 @@ from nocturne.settings import Settings, load_settings
 from nocturne.stack import stack
 from nocturne.stack.passwords import Passwords
 from nocturne.stack.ports import Ports
+from nocturne.stack.services import find_services, locate_services
 from nocturne.stack.stack import (
     describe_environment,
     describe_programs,
-    find_services,
-    locate_services,
     needed_ports,
     read_status,
     settings_environment,

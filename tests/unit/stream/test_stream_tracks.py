@@ -15,7 +15,7 @@ from nocturne.audio.store import SCHEMA, FeatureRecord, add_part, read_features
 from nocturne.catalogue.land import land_library, read_catalogue, write_landed
 from nocturne.refusals import Refusal
 from nocturne.stream.messages import TrackFeatures
-from nocturne.stream.tracks import NOT_METADATA, join_features, make_messages, to_plain
+from nocturne.stream.track_messages import NOT_METADATA, join_features, make_messages, to_plain
 
 FEATURE_SET = "fma518-v1-22050"
 AS_OF = datetime(2026, 11, 20, 2, tzinfo=UTC)

@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
 
-from nocturne.recommend.for_you import ANYBODY
+from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import of_version
 from nocturne.web.context import LONGEST_ID
 from nocturne.web.problems import Problem
