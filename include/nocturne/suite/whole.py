@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -22,7 +21,6 @@ from nocturne.console import say
 from nocturne.settings import load_settings
 from nocturne.stack.setup import set_up
 from nocturne.suite.shards import (
-    COMPUTING,
     LAST_FAILED,
     SHARDS,
     Shard,
@@ -34,7 +32,6 @@ from nocturne.suite.shards import (
 TELLING = re.compile(
     r"-[qv]+|-r\w*|--(verbose|quiet|no-header|color=\w+|tb=\w+|durations(-min)?=[\d.]+)"
 )
-COMPILE = "from nocturne.audio.features import compile_kernels; compile_kernels(22050)"
 ENDING_SECONDS = 120
 POLL_SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -99,38 +96,20 @@ def raising_stopped() -> Iterator[None]:
 
 
 def run_shards(shards: list[Shard], arguments: list[str]) -> None:
-    """Start the shards that wait as soon as the servers' files are there, the one that computes
-    once numba has compiled: two processes that compile at the same time leave broken files.
+    """Set up, then start all: numba has compiled before two processes could do it at once, which
+    leaves broken files.
     """
     taken: set[int] = set()
     for shard in shards:
         shard.prepare(taken)
     columns = shutil.get_terminal_size((100, 24)).columns
     color = ["--color=yes"] if sys.stdout.isatty() else []
-    with compiling() as compiler:
-        set_up(load_settings(), say)
-        for shard in shards:
-            if shard.name == COMPUTING:
-                wait_for(compiler)
-            shard.start([*color, *arguments], columns)
+    set_up(load_settings(), say)
+    for shard in shards:
+        shard.start([*color, *arguments], columns)
     while still_running := [shard for shard in shards if shard.is_running()]:
         finish_ended(shards, still_running)
         sleep(POLL_SECONDS)
-
-
-@contextmanager
-def compiling() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-c", COMPILE], start_new_session=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(compiler: subprocess.Popen[bytes]) -> None:
-    say("compiling the features' inner loops")
-    if compiler.wait():
-        say("they did not compile; the tests of the features will say why")
 
 
 def finish_ended(shards: list[Shard], still_running: list[Shard]) -> None:

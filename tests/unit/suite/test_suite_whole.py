@@ -18,12 +18,11 @@ from nocturne.settings import PROJECT
 from nocturne.suite.shards import SHARDS, Shard
 from nocturne.suite.whole import conclude, is_whole
 
-# As ./nocturne test; what set-up fetches and numba compiles is not needed by these tests.
+# As ./nocturne test; what set-up fetches and compiles is not needed by these tests.
 RUN = """
 import sys
 from nocturne.suite import whole
 whole.set_up = print
-whole.COMPILE = "pass"
 sys.exit(whole.run_suite(sys.argv[1:]))
 """
 QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p pytest_timeout"}
