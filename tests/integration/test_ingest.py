@@ -353,8 +353,8 @@ def test_a_crash_in_the_middle_of_a_write_loses_nothing(
 ):
     send_tracks(kafka, topic, ids(35))
 
-    def write(collection, documents, rule):
-        records.write_records(collection, documents[: len(documents) // 2], rule)
+    def write(collection, documents, *how):
+        records.write_records(collection, documents[: len(documents) // 2], *how)
         crash()
 
     with monkeypatch.context() as patch:
