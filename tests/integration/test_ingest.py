@@ -69,6 +69,28 @@ def test_everything_is_read_once(kafka, topic, database, tracks):
     assert (again.read, again.changed, again.offsets) == (0, 0, report.offsets)
 
 
+def test_ids_are_looked_up_while_the_batch_before_knew_some(kafka, database, tracks, monkeypatch):
+    """What is thought of the next batch changes the cost, never what is stored."""
+    looked = []
+
+    def look(collection, names):
+        looked.append(len(names))
+        return find_known(collection, names)
+
+    find_known = records.find_known
+    monkeypatch.setattr(records, "find_known", look)
+    topic = make_topic(kafka, partitions=1)
+    send_tracks(kafka, topic, ids(40))
+    assert run_ingest(kafka, topic, database).changed == 40
+    assert looked == [10], "the first batch shows that all is new"
+    looked.clear()
+    # Three batches that are known, two that are new, one that is known.
+    send_tracks(kafka, topic, [*ids(30), *ids(20, start=100), *ids(10)], day=21)
+    assert run_ingest(kafka, topic, database).changed == 60
+    assert looked == [10, 10, 10, 10]
+    assert tracks.count_documents({"source.as_of": datetime(2026, 11, 21, 2, tzinfo=UTC)}) == 50
+
+
 def test_a_document_knows_when_and_where_it_was_sent(kafka, topic, database, tracks):
     send(kafka, topic, (b"2", make_value("2")), timestamp=1_795_000_000_123)
     run_ingest(kafka, topic, database)

@@ -189,7 +189,8 @@ class Ingest:
                 dead_letters.bury(checked.poison)
                 written = self.write(checked, dead_letters, new)
                 # A collection that is being filled, or one that is renewed, goes on like that.
-                new = written.known <= FEW_KNOWN * len(checked.documents)
+                if checked.documents:
+                    new = written.known <= FEW_KNOWN * len(checked.documents)
                 if extent is not None:
                     self.progress.remember(extent, checked.offsets)
                 report.read += checked.read
