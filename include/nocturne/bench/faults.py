@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any
 
 from pymongo.database import Database
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from nocturne.bench.fault_consumer import GROUP, fault_ingest, fault_topic
 from nocturne.bench.fault_kills import Consumers, Plan, strike
@@ -132,11 +133,22 @@ def send(
     with CheckedProducer({**config, "topic.metadata.refresh.interval.ms": 1000}) as producer:
         for number, message in enumerate(messages):
             if number == len(messages) // 2:
-                create(config, topic, GROWN_PARTITIONS)
+                grow(config, topic)
             ahead = number / len(messages) * seconds - (time.monotonic() - begun)
             if ahead > 0.05 and left.wait(ahead):
                 return
             producer.send(topic, message.key, message.value)
+
+
+@retry(
+    retry=retry_if_exception_type(ServiceUnavailable),
+    stop=stop_after_delay(CATCH_UP_SECONDS),
+    wait=wait_fixed(0.5),
+    reraise=True,
+)
+def grow(config: KafkaConfig, name: str) -> None:
+    """Add partitions; the broker may have been killed just before."""
+    create(config, name, GROWN_PARTITIONS)
 
 
 def create(config: KafkaConfig, name: str, partitions: int) -> None:
