@@ -108,6 +108,21 @@ def test_a_consumer_that_ended_by_itself_is_no_kill(consumers, code):
         made.kill(0)
 
 
+def test_consumers_that_are_told_to_end_have_done_nothing_wrong(consumers):
+    with consumers(SLEEP) as made:
+        assert len(made.running) == fault_kills.CONSUMERS
+    assert [process.poll() for process in made.running] == [-15] * fault_kills.CONSUMERS
+
+
+def test_a_consumer_that_failed_is_told_of_when_all_end(consumers):
+    with (
+        pytest.raises(ServiceUnavailable, match="ended with"),
+        consumers("raise SystemExit(3)") as made,
+    ):
+        for process in made.running:
+            process.wait()
+
+
 def test_a_plan_tells_of_each_victim_whether_it_died(monkeypatch, tmp_path):
     monkeypatch.setattr(fault_kills, "kill_server", lambda _, name: name == "mongo")
     plan = Plan(records=1, seconds=2, consumer_kills=2, seed=1)
