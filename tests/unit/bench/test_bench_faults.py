@@ -115,12 +115,11 @@ def test_consumers_that_are_told_to_end_have_done_nothing_wrong(consumers):
 
 
 def test_a_consumer_that_failed_is_told_of_when_all_end(consumers):
-    with (
-        pytest.raises(ServiceUnavailable, match="ended with"),
-        consumers("raise SystemExit(3)") as made,
-    ):
-        for process in made.running:
-            process.wait()
+    made = consumers("raise SystemExit(3)")
+    for process in made.running:
+        process.wait()
+    with pytest.raises(ServiceUnavailable, match="ended with"):
+        made.__exit__(None, None, None)
 
 
 def test_a_plan_tells_of_each_victim_whether_it_died(monkeypatch, tmp_path):
