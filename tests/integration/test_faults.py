@@ -31,14 +31,14 @@ def test_nothing_is_lost_or_doubled_whatever_dies(servers, database):
     assert (found["replay_changed"], found["identical_after_replay"]) == (0, True)
 
 
-def test_a_message_that_kafka_does_not_take_fails_the_bench(stack, database, monkeypatch):
+def test_a_message_that_kafka_does_not_take_fails_the_bench(servers, database, monkeypatch):
     def make_messages(count, seed):
         return [*MESSAGES, Sent(b"listener", b"x" * 11_000_000, None)]
 
     monkeypatch.setattr(faults, "make_messages", make_messages)
     plan = Plan(records=1, seconds=1, consumer_kills=0, broker_kills=0, mongod_kills=0)
     with pytest.raises(ServiceUnavailable, match="1 messages were not delivered"):
-        cause_faults(find_services(stack), database, plan, print)
+        cause_faults(find_services(servers), database, plan, print)
 
 
 @pytest.mark.parametrize(

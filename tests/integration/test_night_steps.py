@@ -26,9 +26,9 @@ print(json.dumps([name for name in {HEAVY} if name in sys.modules]))
 
 
 @pytest.fixture
-def settings(stack, database, tmp_path):
+def settings(servers, database, tmp_path):
     own = {"home": tmp_path, "mongo_database": database.name, "k_min": 2, "k_max": 3}
-    return find_services(stack).model_copy(update=own)
+    return find_services(servers).model_copy(update=own)
 
 
 def run_step(settings, step):
