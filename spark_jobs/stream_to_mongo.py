@@ -41,6 +41,9 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--most-per-batch", type=int, default=0, help="records of a micro-batch; 0: all there are"
     )
+    parser.add_argument(
+        "--write-batch", type=int, default=512, help="documents of a bulk write (the connector's)"
+    )
     return parser.parse_args(argv)
 
 
@@ -77,6 +80,7 @@ def write_documents(
         .option("collection", arguments.collection)
         .option("writeConcern.w", "majority")
         .option("ordered", False)
+        .option("maxBatchSize", arguments.write_batch)
         .option("checkpointLocation", f"file://{arguments.checkpoint.absolute()}")
         .outputMode("append")
         .trigger(availableNow=True)

@@ -226,13 +226,23 @@ def print_status(found: "Status") -> None:
         out.print("The stack is not running: `./nocturne up` starts it.")
 
 
-def print_bench(result: dict[str, Any], indent: str = "") -> None:
+def print_bench(result: dict[str, Any]) -> None:
+    """Figures by name, and last whether they are sound."""
+    print_figures(result)
+    if result.get("sound") is False:
+        why = escape(result["machine"]["disturbed_by"])
+        out.print(f"\n[bold red]These ratios are not sound: the machine was not quiet.[/] {why}")
+    elif result.get("sound"):
+        out.print("\n[green]The machine was quiet: these ratios are sound.[/]")
+
+
+def print_figures(figures: dict[str, Any], indent: str = "") -> None:
     """Figures by name, groups of them indented."""
-    for name, value in result.items():
+    for name, value in figures.items():
         label = escape(str(name).replace("_", " "))
         if isinstance(value, dict):
             out.print(f"{indent}[bold]{label}[/]")
-            print_bench(value, indent + "  ")
+            print_figures(value, indent + "  ")
         else:
             out.print(f"{indent}{label:<34} {escape(show_figure(value))}")
 

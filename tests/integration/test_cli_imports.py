@@ -39,13 +39,13 @@ finally:
         (["status"], "pymongo", {"rapidfuzz"}),
     ],
 )
-def test_a_command_loads_the_client_of_whom_it_asks(stack, database, words, needs, spares):
+def test_a_command_loads_the_client_of_whom_it_asks(servers, database, words, needs, spares):
     """In a database of its own, where nothing is published."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", TELL, *words],
         env={
             **os.environ,
-            "NOCTURNE_HOME": str(stack.home),
+            "NOCTURNE_HOME": str(servers.home),
             "NOCTURNE_MONGO_DATABASE": database.name,
         },
         capture_output=True,

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from confluent_kafka import (
@@ -67,6 +68,30 @@ def test_everything_is_read_once(kafka, topic, database, tracks):
     assert sum(report.offsets.values()) == 35
     again = run_ingest(kafka, topic, database)
     assert (again.read, again.changed, again.offsets) == (0, 0, report.offsets)
+
+
+def test_ids_are_looked_up_while_the_batch_before_knew_some(kafka, database, tracks, monkeypatch):
+    """What is thought of the next batch changes the cost, never what is stored."""
+    looked = []
+
+    def look(collection, names):
+        looked.append(names)
+        return find_known(collection, names)
+
+    find_known = records.find_known
+    monkeypatch.setattr(records, "find_known", look)
+    topic = make_topic(kafka, partitions=1)
+    send_tracks(kafka, topic, ids(40))
+    assert run_ingest(kafka, topic, database).changed == 40
+    assert len(looked) == 1, "the first batch shows that all is new"
+    looked.clear()
+    # What is known, then what is new, then what is known again, and collides.
+    send_tracks(kafka, topic, [*ids(30), *ids(20, start=100), *ids(10)], day=21)
+    assert run_ingest(kafka, topic, database).changed == 60
+    assert set(ids(30)) <= {name for names in looked for name in names}
+    assert sum(map(len, looked)) < 60
+    newer = {"source.as_of": datetime(2026, 11, 21, 2, tzinfo=UTC)}
+    assert tracks.count_documents(newer) == 50
 
 
 def test_a_document_knows_when_and_where_it_was_sent(kafka, topic, database, tracks):
@@ -353,8 +378,8 @@ def test_a_crash_in_the_middle_of_a_write_loses_nothing(
 ):
     send_tracks(kafka, topic, ids(35))
 
-    def write(collection, documents, rule):
-        records.write_records(collection, documents[: len(documents) // 2], rule)
+    def write(collection, documents, *how):
+        records.write_records(collection, documents[: len(documents) // 2], *how)
         crash()
 
     with monkeypatch.context() as patch:

@@ -22,6 +22,7 @@ MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 DATABASE_EXAMPLES = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+THOUGHT_NEW = pytest.mark.parametrize("new", [False, True], ids=["looked for", "thought new"])
 RULES = pytest.mark.parametrize(("rule", "choose"), [(NEWEST, max), (FIRST, min)])
 UNACCEPTABLE = [7, 2**63, "\ud800", {"nul\0": 1}]
 """Contents that the validator refuses or that BSON cannot hold."""
@@ -59,12 +60,12 @@ def expected_bytes(stream, choose):
     return [bson.encode(choose(by_id[name], key=order_of)) for name in sorted(by_id)]
 
 
-def write_in_batches(collection, stream, sizes, rule):
+def write_in_batches(collection, stream, sizes, rule, new=False):
     """Write in batches of these sizes, over and over; how many changed, and what was refused."""
     changed, refused, start = 0, [], 0
     while start < len(stream):
         for size in sizes:
-            written = write_records(collection, stream[start : start + size], rule)
+            written = write_records(collection, stream[start : start + size], rule, new)
             changed += written.changed
             refused += [record for record, _ in written.refused]
             start += size
@@ -91,26 +92,28 @@ batch_sizes = st.lists(st.integers(1, 7), min_size=1, max_size=3)
 # What stays
 
 
+@THOUGHT_NEW
 @RULES
 @DATABASE_EXAMPLES
 @given(stream=streams(st.none()), sizes=batch_sizes)
 def test_records_in_any_order_number_and_batches_end_in_the_same_bytes(
-    plain, rule, choose, stream, sizes
+    plain, rule, choose, stream, sizes, new
 ):
     plain.delete_many({})
-    _, refused = write_in_batches(plain, stream, sizes, rule)
+    _, refused = write_in_batches(plain, stream, sizes, rule, new)
     assert stored_bytes(plain) == expected_bytes(stream, choose)
-    assert write_in_batches(plain, stream[::-1], sizes[::-1], rule) == (0, [])
+    assert write_in_batches(plain, stream[::-1], sizes[::-1], rule, new) == (0, [])
     assert stored_bytes(plain) == expected_bytes(stream, choose)
     assert refused == []
 
 
+@THOUGHT_NEW
 @RULES
 @DATABASE_EXAMPLES
 @given(stream=streams(st.none() | st.sampled_from(UNACCEPTABLE)), sizes=batch_sizes)
-def test_what_is_refused_keeps_nothing_else_out(plain, rule, choose, stream, sizes):
+def test_what_is_refused_keeps_nothing_else_out(plain, rule, choose, stream, sizes, new):
     plain.delete_many({})
-    _, refused = write_in_batches(plain, stream, sizes, rule)
+    _, refused = write_in_batches(plain, stream, sizes, rule, new)
     assert stored_bytes(plain) == expected_bytes(stream, choose)
     assert all(record["content"] in UNACCEPTABLE for record in refused)
 
@@ -138,12 +141,20 @@ def test_writers_at_one_time_end_in_the_same_bytes(plain, rule, choose):
 
     def write(seed):
         shuffled = random.Random(seed).sample(stream, len(stream))  # noqa: S311
-        return write_in_batches(plain, shuffled, [7, 50, 1, 20], rule)
+        return write_in_batches(plain, shuffled, [7, 50, 1, 20], rule, new=seed > 1)
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(write, range(4)))
     assert stored_bytes(plain) == expected_bytes(stream, choose)
     assert [refused for _, refused in answers] == [[]] * 4
+
+
+@THOUGHT_NEW
+def test_what_was_there_before_is_counted_as_known(plain, new):
+    for first, known in ((0, 0), (2, 3), (7, 0), (4, 5)):
+        stream = [make_record(f"{n}", seconds=n % 3, offset=n) for n in range(first, first + 5)]
+        assert write_records(plain, stream, FIRST, new).known == known
+        assert write_records(plain, stream, FIRST, new).known == 5
 
 
 def test_new_and_changed_records_are_counted_and_nothing_else(plain):

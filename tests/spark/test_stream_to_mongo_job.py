@@ -48,4 +48,5 @@ def test_arguments_have_no_address(tmp_path):
         "collection": "c",
         "checkpoint": tmp_path,
         "most_per_batch": 0,
+        "write_batch": 512,
     }

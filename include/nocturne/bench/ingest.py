@@ -1,4 +1,4 @@
-"""Ingest beside its peers: a naive loop, MongoDB's own limit, and Spark's streaming."""
+"""Ingest beside its peers: a naive loop, bare writes to MongoDB, and Spark's streaming."""
 
 import os
 import uuid
@@ -14,7 +14,7 @@ from nocturne.bench.servers import own_servers
 from nocturne.settings import Settings
 
 Say = Callable[[str], None]
-Rates = Mapping[str, list[float]]
+Figures = dict[str, list[float]]
 RECORDS = 1_000_000
 MOST_IN_ROUND = 100_000
 MOST_OF_NAIVE = 2_000
@@ -46,7 +46,7 @@ def measure_on(settings: Settings, plan: Plan, say: Say) -> dict[str, Any]:
     """The same on servers that are there; topics stay behind."""
     trials = Trials(settings, f"bench-ingest-{uuid.uuid4().hex[:12]}", say)
     try:
-        rates = run_rounds(trials, plan, say)
+        rates, cpu = run_rounds(trials, plan, say)
         costs, peak_mib = run_sizes(trials, plan, say)
     finally:
         trials.clear()
@@ -55,6 +55,7 @@ def measure_on(settings: Settings, plan: Plan, say: Say) -> dict[str, Any]:
         **compare_costs(costs),
         "peak_mib": round(peak_mib),
         "records_per_second": {way: round(median(found)) for way, found in rates.items()},
+        "cpu_microseconds_per_record": {way: round(median(found), 1) for way, found in cpu.items()},
         "rounds": {way: [round(rate) for rate in found] for way, found in rates.items()},
         "records": plan.in_round,
         "record_bytes": round(mean(len(encode(each)) for each in make_messages(1000))),
@@ -62,30 +63,41 @@ def measure_on(settings: Settings, plan: Plan, say: Say) -> dict[str, Any]:
     }
 
 
-def run_rounds(trials: Trials, plan: Plan, say: Say) -> dict[str, list[float]]:
-    """Records per second of each way, one figure a round; a round runs them all, in turn."""
-    rates: dict[str, list[float]] = {}
+def run_rounds(trials: Trials, plan: Plan, say: Say) -> tuple[Figures, Figures]:
+    """Records per second, and microseconds of the client's CPU a record, of each way: one figure
+    a round. A round runs them all; each begins with another.
+    """
+    rates: Figures = {}
+    cpu: Figures = {}
     trials.fill_topic(plan.in_round)
-    for number in range(1, plan.rounds + 1):
-        for way, rate in run_round(trials, plan).items():
-            rates.setdefault(way, []).append(rate)
+    for number in range(plan.rounds):
+        for way in order_ways(number, plan.rounds):
+            run_way(trials, plan, way, rates, cpu)
         said = ", ".join(f"{way} {found[-1]:.0f}" for way, found in rates.items())
-        say(f"round {number} of {plan.rounds}, records/s: {said}")
-    return rates
+        say(f"round {number + 1} of {plan.rounds}, records/s: {said}")
+    return rates, cpu
 
 
-def run_round(trials: Trials, plan: Plan) -> dict[str, float]:
-    found = {}
-    for way in WAYS:
-        records = plan.of_naive if way == "naive" else plan.in_round
-        found[way] = records / trials.run(way, records, plan.in_round).result["seconds"]
-    spark = trials.run_spark(plan.in_round)
-    return {
-        **found,
-        "spark": plan.in_round / spark.result["seconds"],
-        "spark_warm": spark.result["fastest"],
-        "spark_with_start_up": plan.in_round / spark.seconds,
-    }
+def order_ways(number: int, rounds: int) -> list[str]:
+    """The ways of a round: a turn of the first round's order, so that none is always the one that
+    comes after a certain other or late in a round.
+    """
+    names = [*WAYS, "spark"]
+    turn = number * max(1, len(names) // rounds) % len(names)
+    return names[turn:] + names[:turn]
+
+
+def run_way(trials: Trials, plan: Plan, way: str, rates: Figures, cpu: Figures) -> None:
+    if way == "spark":
+        spark = trials.run_spark(plan.in_round)
+        rates.setdefault("spark", []).append(plan.in_round / spark.result["seconds"])
+        rates.setdefault("spark_warm", []).append(spark.result["fastest"])
+        rates.setdefault("spark_with_start_up", []).append(plan.in_round / spark.seconds)
+        return
+    records = plan.of_naive if way.startswith("naive") else plan.in_round
+    spent = trials.run(way, records, plan.in_round).result
+    rates.setdefault(way, []).append(records / spent["seconds"])
+    cpu.setdefault(way, []).append(spent["cpu_seconds"] / records * 1e6)
 
 
 def run_sizes(trials: Trials, plan: Plan, say: Say) -> tuple[dict[int, float], float]:
@@ -104,20 +116,22 @@ def run_sizes(trials: Trials, plan: Plan, say: Say) -> tuple[dict[int, float], f
     return {size: mean(found) for size, found in costs.items()}, peak_mib
 
 
-def compare(rates: Rates) -> dict[str, float]:
-    """Ours beside each peer, as ratios of medians."""
-    ours = median(rates["ours"])
+def compare(rates: Mapping[str, list[float]]) -> dict[str, float]:
+    """Ours beside each peer, as ratios of medians; both over a full collection where it says so."""
 
-    def times(way: str) -> float:
-        return round(ours / median(rates[way]), 2)
+    def divide(ours: str, peer: str) -> float:
+        return round(median(rates[ours]) / median(rates[peer]), 2)
 
     return {
-        "speedup_over_naive": times("naive"),
-        "share_of_bulk_floor": times("bulk_floor"),
-        "share_of_insert_floor": times("insert_floor"),
-        "speedup_over_spark": times("spark"),
-        "speedup_over_spark_warm": times("spark_warm"),
-        "speedup_over_spark_with_start_up": times("spark_with_start_up"),
+        "speedup_over_naive": divide("ours", "naive"),
+        "share_of_insert_floor": divide("ours", "insert_floor"),
+        "full_over_naive": divide("ours_full", "naive_full"),
+        "full_over_naive_empty": divide("ours_full", "naive"),
+        "full_over_upserts": divide("ours_full", "upserts_full"),
+        "speedup_over_upserts": divide("ours", "upserts"),
+        "speedup_over_spark": divide("ours", "spark"),
+        "speedup_over_spark_warm": divide("ours", "spark_warm"),
+        "speedup_over_spark_with_start_up": divide("ours", "spark_with_start_up"),
     }
 
 

@@ -3,7 +3,8 @@
 import json
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import Field
@@ -15,11 +16,13 @@ from nocturne.store.collections import Collection, describe_source, describe_vec
 from nocturne.stream.connection import KafkaConfig
 from nocturne.stream.messages import Finite, Identifier, Long, Moment, Real, Record
 from nocturne.stream.produce import CheckedProducer
+from nocturne.stream.reading import BATCH
 from nocturne.stream.topics import Topic, ensure_topics
 
 Document = dict[str, Any]
 DOUBLES = 56
 SEED = 20261120
+OLDER = "what the night before called it"
 AS_OF = datetime(2026, 11, 20, 2, tzinfo=UTC)
 GENRES = ("Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International")
 TEXTS = ("_id", "run_id", "title", "artist_name", "album_title", "genre", "audio_sha256")
@@ -52,9 +55,18 @@ class FlatTrack(Record):
         return self.track_id
 
     def to_document(self) -> Document:
-        document = dict(self)
-        del document["schema_"], document["as_of"]
-        return {"_id": document.pop("track_id"), **document}
+        return {
+            "_id": self.track_id,
+            "run_id": self.run_id,
+            "title": self.title,
+            "artist_name": self.artist_name,
+            "album_title": self.album_title,
+            "genre": self.genre,
+            "listens": self.listens,
+            "duration_seconds": self.duration_seconds,
+            "audio_sha256": self.audio_sha256,
+            "features": self.features,
+        }
 
     def precedence(self) -> Document:
         return {"as_of": self.as_of}
@@ -111,7 +123,21 @@ def make_empty(database: Database[Document], validated: bool) -> Stored[Document
     return database.create_collection(DECLARED.name, validator=validator)
 
 
-def require_whole(collection: Stored[Document], records: int) -> None:
-    found = collection.count_documents({})
-    if found != records:
-        raise NocturneError(f"{found} documents came of {records} records.")
+def fill_with_older(collection: Stored[Document], count: int) -> None:
+    """Documents of the ids of so many messages, as the night before has left them."""
+    documents = make_documents(count)
+    while batch := list(islice(documents, BATCH)):
+        for document in batch:
+            document["title"] = OLDER
+            document["source"]["as_of"] = AS_OF - timedelta(days=1)
+        collection.insert_many(batch, ordered=False)
+
+
+def require_whole(collection: Stored[Document], records: int, older: int = 0) -> None:
+    """Raises NocturneError unless the records are there, and so many older documents."""
+    kept = collection.count_documents({"title": OLDER})
+    found = collection.count_documents({}) - kept
+    if (found, kept) != (records, older):
+        raise NocturneError(
+            f"{found} documents came of {records} records, {kept} of {older} older ones are left."
+        )

@@ -1,4 +1,4 @@
-"""The trials of the ingest bench: each way in a process of its own, into an emptied collection."""
+"""The trials of the ingest bench: each way in a process of its own, into a collection made anew."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ from nocturne.stack.spark import submit
 from nocturne.stack.stack import settings_environment
 from nocturne.store.collections import connect
 from nocturne.stream.connection import kafka_config
+from nocturne.stream.reading import BATCH
 
 SPARK_BATCHES = 4
 """The first pays for Spark's compilers; the fastest of the others is Spark when it is warm."""
@@ -28,9 +29,9 @@ class Trials:
     filled: set[int] = field(default_factory=set)
 
     def run(self, way: str, records: int, of: int) -> Ended:
-        """Bring the first records of a topic of so many into MongoDB, one of WAYS."""
+        """Bring the first records of a topic of so many into MongoDB by one of WAYS."""
         module = "nocturne.bench.ingest_ways"
-        arguments = (way, self.fill_topic(of), self.name, str(records))
+        arguments = (way, self.fill_topic(of), self.name, str(records), str(of))
         return run_watched([sys.executable, "-m", module, *arguments], self.environment())
 
     def run_spark(self, of: int) -> Ended:
@@ -45,6 +46,7 @@ class Trials:
                 "--checkpoint": checkpoint,
                 # Each partition rounds its share down.
                 "--most-per-batch": str(-(-of // SPARK_BATCHES) + SPARK_BATCHES),
+                "--write-batch": str(BATCH),
             }
             spark = submit(self.settings, "stream_to_mongo", arguments, ("spark", "streaming"))
             ended = run_watched(spark.command, {**self.environment(), **spark.environment})

@@ -16,13 +16,8 @@ from nocturne.bench.catalogue_records import (
     name_track,
     write_all,
 )
-<<<<<<< HEAD
 from nocturne.nights import last_complete_night
-from nocturne.recommend.for_you import ANYBODY
-=======
-from nocturne.nights import night_of
 from nocturne.recommend.anybody import ANYBODY
->>>>>>> cli
 from nocturne.store.versions import POINTER, PUBLISHED
 
 Document = dict[str, Any]

@@ -7,13 +7,13 @@ what order they were written.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import bson
 from bson.errors import BSONError
-from pymongo import InsertOne, ReplaceOne
+from pymongo import ReplaceOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure
 
@@ -41,57 +41,71 @@ FIRST = Rule("$gt", operator.gt)
 
 @dataclass
 class Written:
-    """What a write did: documents that changed something, and those that MongoDB does not take."""
+    """What a write did: documents that changed something, and those that MongoDB does not take.
+
+    `known` counts the records whose id was there before.
+    """
 
     changed: int = 0
+    known: int = 0
     refused: list[tuple[Document, str]] = field(default_factory=list)
+
+    def add(self, other: "Written") -> None:
+        self.changed += other.changed
+        self.known += other.known
+        self.refused += other.refused
 
 
 def write_records(
-    collection: Collection[Document], records: Iterable[Document], rule: Rule
+    collection: Collection[Document], records: Iterable[Document], rule: Rule, new: bool = False
 ) -> Written:
     """Store records in any order, any number of times; each has an `_id` and a `source`.
 
+    `new` says that most ids are thought to be new: then they are inserted without looking which
+    are there. It changes what the write costs, not what it leaves.
     A record that MongoDB refuses for itself is in the answer and does not keep the others out.
     Raises PyMongoError for every other failure; writing all of them again is safe then.
     """
     written = Written()
     left = list(records)
     while left:
-        now = write_storable(collection, choose_by_id(left, rule), rule)
-        written.changed += now.changed
-        written.refused += now.refused
+        now = write_storable(collection, choose_by_id(left, rule), rule, new)
+        written.add(now)
         # Where the one that should stay is refused, the others of its id come to count.
         refused = {record["_id"]: record for record, _ in now.refused}
         left = [item for item in left if refused.get(item["_id"], item) is not item]
     return written
 
 
-def write_storable(collection: Collection[Document], chosen: list[Document], rule: Rule) -> Written:
+def write_storable(
+    collection: Collection[Document], chosen: list[Document], rule: Rule, new: bool
+) -> Written:
     """Write records of different ids; those that cannot be a document are refused."""
     try:
-        return write_chosen(collection, chosen, rule)
+        return write_chosen(collection, chosen, rule, new)
     except (*UNSTORABLE, OperationFailure) as error:
         if isinstance(error, OperationFailure) and error.code != TOO_LARGE:
             raise
         # Driver or server give up a whole batch for one that BSON cannot hold.
         reasons = [why_unstorable(record) for record in chosen]
     pairs = list(zip(chosen, reasons, strict=True))
-    written = write_chosen(collection, [record for record, why in pairs if not why], rule)
+    written = write_chosen(collection, [record for record, why in pairs if not why], rule, new)
     written.refused += [(record, why) for record, why in pairs if why]
     return written
 
 
-def write_chosen(collection: Collection[Document], chosen: list[Document], rule: Rule) -> Written:
+def write_chosen(
+    collection: Collection[Document], chosen: list[Document], rule: Rule, new: bool
+) -> Written:
+    """Insert what is missing, replace what gives way."""
     written = Written()
-    known = find_known(collection, [record["_id"] for record in chosen])
+    known: set[Any] = set() if new else find_known(collection, [each["_id"] for each in chosen])
     missing = [record for record in chosen if record["_id"] not in known]
     present = [record for record in chosen if record["_id"] in known]
-    inserts = [InsertOne(record) for record in missing]
-    replacements = [replace_if(record, rule) for record in present]
-    overtaken = write_bulk(collection, [*inserts, *replacements], [*missing, *present], written)
-    # Somebody else has inserted these since we looked.
-    write_bulk(collection, [replace_if(record, rule) for record in overtaken], overtaken, written)
+    # What was not looked for, or was inserted by somebody else since, collides.
+    present += insert_missing(collection, missing, written)
+    written.known = len(present)
+    replace_present(collection, present, rule, written)
     return written
 
 
@@ -119,31 +133,55 @@ def replace_if(record: Document, rule: Rule) -> ReplaceOne[Document]:
     return ReplaceOne({"_id": record["_id"], "source": {rule.stored: record["source"]}}, record)
 
 
-def write_bulk(
-    collection: Collection[Document],
-    operations: Sequence[InsertOne[Document] | ReplaceOne[Document]],
-    records: list[Document],
-    written: Written,
+def insert_missing(
+    collection: Collection[Document], records: list[Document], written: Written
 ) -> list[Document]:
-    """Write unordered and note what came of it; the records whose id somebody else inserted."""
-    if not operations:
+    """Insert unordered and note what came of it; the records whose id is there already."""
+    if not records:
         return []
-    collided = []
-    result: Mapping[str, Any]
     try:
-        result = collection.bulk_write(operations, ordered=False).bulk_api_result
+        collection.insert_many(records, ordered=False)
     except BulkWriteError as error:
-        result = error.details
-        failures = result["writeErrors"]
-        if result["writeConcernErrors"] or any(each["code"] not in REFUSALS for each in failures):
-            raise
-        for each in failures:
-            record = records[each["index"]]
-            if each.get("keyPattern") == {"_id": 1}:
-                collided.append(record)
-            else:
-                written.refused.append((record, describe_refusal(each)))
-    written.changed += result["nInserted"] + result["nModified"]
+        written.changed += error.details["nInserted"]
+        return sort_failures(error, records, written)
+    written.changed += len(records)
+    return []
+
+
+def replace_present(
+    collection: Collection[Document], records: list[Document], rule: Rule, written: Written
+) -> None:
+    """Replace, unordered, what gives way, and note what came of it."""
+    if not records:
+        return
+    try:
+        result = collection.bulk_write(
+            [replace_if(record, rule) for record in records], ordered=False
+        )
+    except BulkWriteError as error:
+        written.changed += error.details["nModified"]
+        sort_failures(error, records, written)
+    else:
+        written.changed += result.modified_count
+
+
+def sort_failures(
+    error: BulkWriteError, records: list[Document], written: Written
+) -> list[Document]:
+    """Note what MongoDB refuses; the records whose id is there already. Raises the error if it is
+    of another kind.
+    """
+    failures = error.details["writeErrors"]
+    unknown = any(each["code"] not in REFUSALS for each in failures)
+    if unknown or error.details["writeConcernErrors"]:
+        raise error
+    collided = []
+    for each in failures:
+        record = records[each["index"]]
+        if each.get("keyPattern") == {"_id": 1}:
+            collided.append(record)
+        else:
+            written.refused.append((record, describe_refusal(each)))
     return collided
 
 

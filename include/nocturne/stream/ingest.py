@@ -30,6 +30,7 @@ from nocturne.store.records import Rule, Written, write_records
 from nocturne.stream.checking import Checked, check_batch
 from nocturne.stream.connection import KafkaConfig, explaining, open_admin, open_consumer
 from nocturne.stream.dead_letters import DeadLetters
+from nocturne.stream.interpreter import TUNING
 from nocturne.stream.messages import Record
 from nocturne.stream.offsets import Extent, GroupOffsets, Progress, measure_topic
 from nocturne.stream.pipeline import Pipeline
@@ -44,6 +45,9 @@ PATIENCE_SECONDS = 300
 LONGEST_PAUSE_SECONDS = 15
 # So many messages tell a share; one of two would be half of them.
 FEWEST_TO_JUDGE = 1000
+# Up to this share of known ids in a batch, the next is inserted without looking: a collision costs
+# several times what the look would.
+FEW_KNOWN = 0.05
 
 
 @dataclass
@@ -177,11 +181,16 @@ class Ingest:
         self, extent: Extent | None, report: IngestReport
     ) -> Iterator[Pipeline[Batch, Checked]]:
         """Check a batch while the one before is stored; without an extent offsets stay."""
-        with DeadLetters(self.config, self.topic, self.run_id) as dead_letters:
+        with DeadLetters(self.config, self.topic, self.run_id) as dead_letters, TUNING.tuned():
+            new = False
 
             def store(checked: Checked) -> None:
+                nonlocal new
                 dead_letters.bury(checked.poison)
-                written = self.write(checked, dead_letters)
+                written = self.write(checked, dead_letters, new)
+                # A collection that is being filled, or one that is renewed, goes on like that.
+                if checked.documents:
+                    new = written.known <= FEW_KNOWN * len(checked.documents)
                 if extent is not None:
                     self.progress.remember(extent, checked.offsets)
                 report.read += checked.read
@@ -195,8 +204,8 @@ class Ingest:
             with Pipeline(check, store) as pipeline:
                 yield pipeline
 
-    def write(self, checked: Checked, dead_letters: DeadLetters) -> Written:
-        written = write_records(self.collection, checked.documents, self.rule)
+    def write(self, checked: Checked, dead_letters: DeadLetters, new: bool) -> Written:
+        written = write_records(self.collection, checked.documents, self.rule, new)
         dead_letters.bury(checked.blame(document, why) for document, why in written.refused)
         return written
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from nocturne import console
-from nocturne.bench.ingest import compare, compare_costs, make_plan, shorten
+from nocturne.bench import ingest_trials, ingest_ways
+from nocturne.bench.ingest import compare, compare_costs, make_plan, order_ways, shorten
 from nocturne.bench.ingest_records import (
     DECLARED,
     DOUBLES,
@@ -20,14 +21,19 @@ from nocturne.bench.ingest_records import (
     make_documents,
     make_messages,
 )
+from nocturne.bench.ingest_ways import WAYS
 from nocturne.bench.watched import run_watched
 from nocturne.errors import NocturneError
+from nocturne.stream import reading
 
 RATES = {
     "ours": [900.0, 1000.0, 5000.0],
     "naive": [40.0, 60.0, 50.0],
-    "bulk_floor": [1250.0, 1.0, 1300.0],
+    "upserts": [1250.0, 1.0, 1300.0],
     "insert_floor": [4000.0],
+    "ours_full": [600.0, 1.0, 900.0],
+    "naive_full": [30.0, 40.0, 20.0],
+    "upserts_full": [1200.0],
     "spark": [250.0, 250.0],
     "spark_warm": [500.0],
     "spark_with_start_up": [100.0],
@@ -91,12 +97,33 @@ def test_a_plan_scales_with_the_records(records, sizes, in_round, of_naive):
 def test_ratios_are_of_medians():
     assert compare(RATES) == {
         "speedup_over_naive": 20.0,
-        "share_of_bulk_floor": 0.8,
         "share_of_insert_floor": 0.25,
+        "full_over_naive": 20.0,
+        "full_over_naive_empty": 12.0,
+        "full_over_upserts": 0.5,
+        "speedup_over_upserts": 0.8,
         "speedup_over_spark": 4.0,
         "speedup_over_spark_warm": 2.0,
         "speedup_over_spark_with_start_up": 10.0,
     }
+
+
+def test_the_headlines_come_first():
+    headlines = ["speedup_over_naive", "share_of_insert_floor", "full_over_naive"]
+    assert list(compare(RATES))[:3] == headlines
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 5, 8, 20])
+def test_each_round_runs_all_ways_and_begins_with_another(rounds):
+    orders = [order_ways(number, rounds) for number in range(rounds)]
+    assert {frozenset(order) for order in orders} == {frozenset([*WAYS, "spark"])}
+    assert {len(order) for order in orders} == {len(WAYS) + 1}
+    firsts = [order[0] for order in orders]
+    assert len(set(firsts)) == min(rounds, len(WAYS) + 1)
+
+
+def test_ours_and_the_peers_meet_the_same_batches():
+    assert ingest_ways.BATCH == ingest_trials.BATCH == reading.BATCH
 
 
 def test_costs_are_compared_by_the_sizes_that_were_measured():

@@ -167,7 +167,7 @@ class FailedWrites:
     def find(self, *_):
         return []
 
-    def bulk_write(self, *_, **__):
+    def insert_many(self, *_, **__):
         self.writes += 1
         raise BulkWriteError(self.details)
 
