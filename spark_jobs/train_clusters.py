@@ -193,7 +193,9 @@ def fit_kmeans(reduced: Reduced, start: Fit) -> tuple[KMeansModel, Fit]:
         reduced.frame.select("point").rdd.map(lambda row: row.point.toArray()),
         len(start.centres), MOST_ITERATIONS, initialModel=MLlibModel(list(start.centres)),
     )  # fmt: skip
-    vectors = mllib_py2java(context, [MLlibVectors.dense(centre) for centre in kmeans.centers])
+    vectors = mllib_py2java(
+        context, [MLlibVectors.dense(np.asarray(centre)) for centre in kmeans.centers]
+    )
     fitted = context._jvm.org.apache.spark.mllib.clustering.KMeansModel(vectors)  # type: ignore[union-attr]
     model = KMeansModel(make_model(context, "clustering.KMeansModel", fitted))
     model._set(k=len(start.centres), featuresCol="point", predictionCol="cluster")

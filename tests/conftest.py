@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nocturne.locks import one_at_a_time
@@ -200,6 +201,23 @@ def sample_features() -> np.ndarray:
     tracks = list_good_tracks(date(2026, 11, 19), TRACKS_PER_GENRE)
     sounds = (render_track(track.genre, track.take).astype(np.float32) for track in tracks)
     return np.array([extract(sound, SAMPLE_RATE) for sound in sounds])
+
+
+@pytest.fixture(scope="session")
+def sample_ratings(tmp_path_factory) -> pd.DataFrame:
+    """What the sample's listeners did, as ratings for train_taste."""
+    from nocturne.recommend.dealings import ACTIONS, to_ratings
+    from nocturne.sample.catalogue import TRACKS_PER_GENRE, list_good_tracks
+    from nocturne.sample.listening import write_listening
+
+    folder = tmp_path_factory.mktemp("sample") / "listening"
+    last_day = date(2026, 11, 19)
+    write_listening(folder, list_good_tracks(last_day, TRACKS_PER_GENRE), last_day)
+    lines = (folder / "user_activity.jsonl").read_text("utf-8").splitlines()
+    events = pd.DataFrame([json.loads(line) for line in lines])
+    counted = events.groupby(["user_id", "track_id"])["action"].value_counts().unstack(fill_value=0)
+    names = {"user_id": "user", "track_id": "item", **{v: k for k, v in ACTIONS.items()}}
+    return to_ratings(counted.reset_index().rename(columns=names))
 
 
 @pytest.fixture

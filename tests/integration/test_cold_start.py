@@ -3,21 +3,19 @@
 The tracks are synthesised and analysed as a night does it; no server is needed.
 """
 
-import json
 from datetime import date
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.metrics import roc_auc_score
 
-from nocturne.recommend.dealings import ACTIONS, to_interactions, to_ratings
+from nocturne.recommend.dealings import to_interactions
 from nocturne.recommend.scorers import ContentScorer, average_tracks
 from nocturne.recommend.space import embed_tracks
 from nocturne.sample.catalogue import TRACKS_PER_GENRE, list_good_tracks
 from nocturne.sample.genres import GENRES
-from nocturne.sample.listening import draw_listener, write_listening
+from nocturne.sample.listening import draw_listener
 
 LAST_DAY = date(2026, 11, 19)
 FOLDS = 5
@@ -36,15 +34,9 @@ def vectors(sample_features):
 
 
 @pytest.fixture(scope="module")
-def liked(tracks, tmp_path_factory):
+def liked(tracks, sample_ratings):
     """What the sample's listeners did, as weights of what they like: (listeners, tracks)."""
-    folder = tmp_path_factory.mktemp("sample") / "listening"
-    write_listening(folder, tracks, LAST_DAY)
-    lines = (folder / "user_activity.jsonl").read_text("utf-8").splitlines()
-    events = pd.DataFrame([json.loads(line) for line in lines])
-    counted = events.groupby(["user_id", "track_id"])["action"].value_counts().unstack(fill_value=0)
-    names = {"user_id": "user", "track_id": "item", **{v: k for k, v in ACTIONS.items()}}
-    ratings = to_ratings(counted.reset_index().rename(columns=names))
+    ratings = sample_ratings
     users = sorted(ratings["user"].unique())
     positive = to_interactions(
         ratings[ratings["weight"] > 0], users, [str(track.track_id) for track in tracks]
