@@ -143,7 +143,10 @@ def test_a_nan_of_librosas_is_not_our_zero():
     assert (found["max_relative_error"], found["close_columns"]) == (0, 516)
 
 
-@pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Precision loss:RuntimeWarning",
+    "ignore:Trying to estimate tuning:UserWarning",
+)
 def test_librosas_recipe_gives_nan_where_no_sample_crosses_zero():
     noise = np.random.default_rng(0).uniform(0.5, 0.6, 2 * 22_050).astype(np.float32)
     librosas = summarise_plainly(shared_series(noise, 22_050))
