@@ -1,5 +1,8 @@
 """Features: our extractor beside librosa's and beside decoding alone, and the job that uses it."""
 
+import os
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +19,7 @@ from nocturne.audio.decode import decode
 from nocturne.audio.features import extract
 from nocturne.audio.names import Analysis, SampleRate
 from nocturne.bench.features_clips import gather_clips
+from nocturne.bench.features_errors import Compared, compare_columns, describe_errors
 from nocturne.bench.features_job import SAMPLE_RATE, measure_memory, measure_scaling
 from nocturne.bench.features_peers import (
     find_essentia,
@@ -24,16 +28,17 @@ from nocturne.bench.features_peers import (
     shared_series,
     summarise_plainly,
 )
+from nocturne.bench.turns import rotate
 
 Say = Callable[[str], None]
 Way = Callable[[Path], Any]
 CLIPS = 12
 ROUNDS = 3
-CLOSE = 1e-4
 
 
 def measure(records: int, say: Say) -> dict[str, Any]:
-    """Milliseconds a clip, one thread, warm; each way has its turn at each clip in each round.
+    """Milliseconds a clip, one thread, warm; each way has its turn at each clip in each round, and
+    another one is first at each.
 
     `records` is the number of clips, 0 for CLIPS. Every way reads the file.
     """
@@ -43,10 +48,11 @@ def measure(records: int, say: Say) -> dict[str, Any]:
         say(f"{len(clips)} clips, {real} of them real")
         with threadpool_limits(1):
             seconds = time_ways(choose_ways(), clips, say)
-            errors = np.stack([measure_errors(clip) for clip in clips])
+            errors = [measure_errors(clip) for clip in clips]
         return {
             **compare(seconds),
             **describe_errors(errors),
+            **time_compilation(Path(name)),
             "scaling": measure_scaling(clips, Path(name), say),
             "memory": measure_memory(clips, say),
             "clips": len(clips),
@@ -94,9 +100,9 @@ def time_ways(
     seconds: dict[str, list[list[float]]] = {name: [[] for _ in clips] for name in ways}
     for turn in range(1, ROUNDS + 1):
         for number, clip in enumerate(clips):
-            for name, way in ways.items():
+            for name in rotate(list(ways), turn + number):
                 begun = perf_counter()
-                way(clip)
+                ways[name](clip)
                 seconds[name][number].append(perf_counter() - begun)
         say(f"round {turn} of {ROUNDS}")
     return seconds
@@ -117,18 +123,25 @@ def compare(seconds: Mapping[str, list[list[float]]]) -> dict[str, Any]:
     }
 
 
-def measure_errors(clip: Path) -> npt.NDArray[np.float64]:
-    """Distance of each column from librosa's on the same samples, over max(1, |librosa|)."""
+def measure_errors(clip: Path) -> Compared:
+    """Ours beside librosa's columns of the same samples."""
     samples, _ = decode_at(clip, SAMPLE_RATE)
-    expected = np.nan_to_num(summarise_plainly(shared_series(samples, SAMPLE_RATE)))
-    distance = np.abs(extract(samples, SAMPLE_RATE) - expected)
-    errors: npt.NDArray[np.float64] = distance / np.maximum(1, np.abs(expected))
-    return errors
+    librosas = summarise_plainly(shared_series(samples, SAMPLE_RATE))
+    return compare_columns(extract(samples, SAMPLE_RATE), librosas)
 
 
-def describe_errors(errors: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Of (clips, 518): the greatest, and how many columns are always close."""
-    return {
-        "max_relative_error": float(f"{errors.max():.2g}"),
-        "close_columns": int((errors.max(axis=0) <= CLOSE).sum()),
-    }
+def time_compilation(folder: Path) -> dict[str, float]:
+    """Seconds until a process can extract: with nothing compiled before, as on a machine's first
+    night, and with all of it in numba's cache, as every later one.
+    """
+    code = (
+        "from time import perf_counter; begun = perf_counter();"
+        "from nocturne.audio.features import compile_kernels;"
+        f"compile_kernels({SAMPLE_RATE}); print(perf_counter() - begun)"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "numba")}
+    command = [sys.executable, "-P", "-c", code]
+    first, later = (
+        float(subprocess.check_output(command, env=environment, text=True)) for _ in range(2)
+    )
+    return {"compile_seconds": round(first, 2), "load_seconds": round(later, 2)}

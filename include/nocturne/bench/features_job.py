@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ import psutil
 
 from nocturne.audio.names import Analysis
 from nocturne.audio.worker import Worker
+from nocturne.bench.features_plain import time_processes
 from nocturne.settings import load_settings
 from nocturne.stack.spark import run_spark, submit
 
@@ -26,7 +28,12 @@ FIRST_CLIPS, LAST_CLIP = 100, 1000
 def measure_scaling(clips: Sequence[Path], folder: Path, say: Say) -> dict[str, Any]:
     """Clips a second of the Spark job on one core and on two, and how busy it keeps the machine's
     cores then; its start-up taken off. Whatever else the machine does counts as busy, too.
+
+    `share_of_machine` is how many times as fast two cores are as one, over the same of two plain
+    processes and one: cores that share a cache and a clock are not twice one. Those run before the
+    job and after it, in the other order.
     """
+    plain = {cores: [time_processes(clips, cores)] for cores in (1, 2)}
     run_job(clips, FEW_CLIPS, 2, folder)  # for the first one files are read and code is loaded
     rates, busy = {}, {}
     for cores in (1, 2):
@@ -35,13 +42,27 @@ def measure_scaling(clips: Sequence[Path], folder: Path, say: Say) -> dict[str, 
         rates[cores] = (MANY_CLIPS - FEW_CLIPS) / seconds
         busy[cores] = (many.busy_seconds - few.busy_seconds) / seconds / cores
         say(f"Spark, {cores} core(s): {rates[cores]:.1f} clips a second")
+    for cores in (2, 1):
+        plain[cores].append(time_processes(clips, cores))
+        say(f"{cores} plain process(es): {mean(plain[cores]):.1f} clips a second")
+    return {**describe_scaling(rates, busy, plain), "machine_cores": psutil.cpu_count()}
+
+
+def describe_scaling(
+    rates: dict[int, float], busy: dict[int, float], plain: dict[int, list[float]]
+) -> dict[str, Any]:
+    """By number of cores: the job's clips a second, how busy they were, and the plain runs."""
+    times = rates[2] / rates[1]
+    machine_times = mean(plain[2]) / mean(plain[1])
     return {
+        "share_of_machine": round(times / machine_times, 3),
         "clips_per_second_1_core": round(rates[1], 2),
         "busy_of_1": round(busy[1], 3),
         "clips_per_second_2_cores": round(rates[2], 2),
         "busy_of_2": round(busy[2], 3),
-        "times": round(rates[2] / rates[1], 2),
-        "machine_cores": psutil.cpu_count(),
+        "times": round(times, 2),
+        "machine_times": round(machine_times, 2),
+        "plain_clips_per_second": {cores: round(mean(found), 2) for cores, found in plain.items()},
     }
 
 
