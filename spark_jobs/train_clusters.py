@@ -67,8 +67,7 @@ POINTS_PER_PARTITION = 250_000
 class Reduced:
     """Tracks as points of their principal components: cached in Spark and, in its order, here.
 
-    `frame` has `track_id` and `point`, which `stages` make of `vector`; `points` is (tracks,
-    components).
+    `frame` has `track_id` and `point`, which `stages` make of `vector`; `points` has the same rows.
     """
 
     frame: DataFrame
@@ -167,7 +166,7 @@ def list_stages(context: SparkContext, reduction: Reduction) -> list[Transformer
 
 
 def make_model(context: SparkContext, name: str, *learned: object) -> Any:
-    """The JVM's model of that name in org.apache.spark.ml; equal ones have equal ids."""
+    """The JVM's model in org.apache.spark.ml; equal ones have equal ids."""
     java_class = reduce(getattr, name.split("."), context._jvm.org.apache.spark.ml)  # type: ignore[union-attr]
     return java_class(name.rpartition(".")[2], *(_py2java(context, value) for value in learned))
 
@@ -193,13 +192,12 @@ def fit_kmeans(reduced: Reduced, start: Fit) -> tuple[KMeansModel, Fit]:
         reduced.frame.select("point").rdd.map(lambda row: row.point.toArray()),
         len(start.centres), MOST_ITERATIONS, initialModel=MLlibModel(list(start.centres)),
     )  # fmt: skip
-    vectors = mllib_py2java(
-        context, [MLlibVectors.dense(np.asarray(centre)) for centre in kmeans.centers]
-    )
+    centres = np.array(kmeans.centers)
+    vectors = mllib_py2java(context, [MLlibVectors.dense(centre) for centre in centres])
     fitted = context._jvm.org.apache.spark.mllib.clustering.KMeansModel(vectors)  # type: ignore[union-attr]
     model = KMeansModel(make_model(context, "clustering.KMeansModel", fitted))
     model._set(k=len(start.centres), featuresCol="point", predictionCol="cluster")
-    return model, assign_points(reduced.points, np.array(kmeans.centers), start.seed)
+    return model, assign_points(reduced.points, centres, start.seed)
 
 
 def train(
