@@ -5,6 +5,7 @@ was published come through here too.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -75,7 +76,11 @@ def complete_night(day: str) -> Night:
 def choose_library(
     settings: Settings, audio: Path | None, metadata: Path | None, night: Night, say: Say
 ) -> dict[str, Any]:
-    """The DAG's parameters for a library; without one, the sample is made if it is not there."""
+    """The DAG's parameters for a library; without one, the sample is made if it is not there, while
+    set-up waits for the network.
+    """
+    from nocturne.stack.setup import set_up
+
     if audio and metadata:
         for folder in (audio, metadata):
             if not folder.is_dir():
@@ -85,14 +90,21 @@ def choose_library(
             "metadata_folder": str(metadata.absolute()),
         }
     if settings.audio_dir is None and settings.metadata_dir is None:
-        from nocturne.console import count_progress
-        from nocturne.sample.library import ensure_sample
-
-        say(f"the sample library, in {settings.sample_dir}")
-        settings.home.mkdir(parents=True, exist_ok=True)
-        with count_progress("tracks synthesised") as on_track:
-            ensure_sample(settings.sample_dir, night.start.date(), on_track)
+        with ThreadPoolExecutor(1) as pool:
+            ready = pool.submit(set_up, settings, say)
+            make_sample(settings, night, say)
+            ready.result()
     return {}
+
+
+def make_sample(settings: Settings, night: Night, say: Say) -> None:
+    from nocturne.console import count_progress
+    from nocturne.sample.library import ensure_sample
+
+    say(f"the sample library, in {settings.sample_dir}")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with count_progress("tracks synthesised") as on_track:
+        ensure_sample(settings.sample_dir, night.start.date(), on_track)
 
 
 def describe_login(settings: Settings) -> dict[str, str]:

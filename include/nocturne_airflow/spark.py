@@ -67,10 +67,9 @@ class SparkJob(SparkSubmitOperator):
 
     def add_settings(self) -> None:
         from nocturne.stack.jars import jar_paths
-        from nocturne.stack.spark import SPARK_CONF
-        from nocturne_airflow.services import task_settings
+        from nocturne.stack.spark import choose_conf
 
-        settings = task_settings()
+        settings = read_settings()
         self.jars = ",".join(str(jar) for jar in jar_paths(settings.runtime, "spark"))
         self._driver_memory = settings.spark_driver_memory
         self.environment = {
@@ -78,7 +77,7 @@ class SparkJob(SparkSubmitOperator):
             "NOCTURNE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         }
         self.conf = {
-            **SPARK_CONF,
+            **choose_conf(self.task_id, settings.spark_master),
             "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
             **describe_transport(settings),
             "spark.openlineage.namespace": "nocturne",

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -54,8 +55,11 @@ def ensure_jars(runtime: Path, java: Path) -> None:
     complete = all((runtime / jar.jar_set / jar.file_name).is_file() for jar in jars)
     if complete and stamp.is_file() and stamp.read_text("utf-8") == wanted:
         return
-    for jar_set in sorted({jar.jar_set for jar in jars}):
-        complete_set(runtime, java, jar_set, [jar for jar in jars if jar.jar_set == jar_set])
+    names = sorted({jar.jar_set for jar in jars})
+    by_set = {name: [jar for jar in jars if jar.jar_set == name] for name in names}
+    # Ivy asks for one jar after the other, and mostly waits.
+    with ThreadPoolExecutor(len(by_set)) as pool:
+        list(pool.map(lambda item: complete_set(runtime, java, *item), by_set.items()))
     stamp.write_text(wanted, encoding="utf-8")
 
 
@@ -74,7 +78,7 @@ def fetch_jars(runtime: Path, java: Path, target: Path, jars: list[Jar]) -> None
     request.write_text(describe_dependencies(target.name, jars), encoding="utf-8")
     run_ivy(runtime, java, request, target)
     # Kept after a failure only: it would give a jar that is refused below again and again.
-    shutil.rmtree(runtime / "ivy-cache", ignore_errors=True)
+    shutil.rmtree(cache_folder(runtime, target.name), ignore_errors=True)
     for jar in jars:
         check_jar(target / jar.file_name, jar)
 
@@ -104,7 +108,7 @@ def describe_dependencies(jar_set: str, jars: list[Jar]) -> str:
 def run_ivy(runtime: Path, java: Path, request: Path, target: Path) -> None:
     command = [
         str(java),
-        f"-Dnocturne.ivy.cache={runtime / 'ivy-cache'}",
+        f"-Dnocturne.ivy.cache={cache_folder(runtime, target.name)}",
         "-cp",
         f"{pyspark_folder() / 'jars'}/*",
         "org.apache.ivy.Main",
@@ -112,7 +116,7 @@ def run_ivy(runtime: Path, java: Path, request: Path, target: Path) -> None:
         *("-confs", "default", "-types", "jar", "bundle"),
         *("-retrieve", f"{target}/[artifact]-[revision].[ext]"),
     ]
-    log = runtime / "ivy.log"
+    log = runtime / f"{target.name}.ivy.log"
     with log.open("w", encoding="utf-8") as out:
         try:
             subprocess.run(command, stdout=out, stderr=out, check=True, timeout=FETCH_SECONDS)
@@ -121,6 +125,11 @@ def run_ivy(runtime: Path, java: Path, request: Path, target: Path) -> None:
                 f"Ivy could not fetch the {target.name} jars from Maven Central; its words are"
                 f" in {log}. Check the network and try again."
             ) from error
+
+
+def cache_folder(runtime: Path, jar_set: str) -> Path:
+    """Ivy's, of one set: two Ivys at once would meet each other's half-written files."""
+    return runtime / f"{jar_set}.ivy-cache"
 
 
 def check_jar(path: Path, jar: Jar) -> None:

@@ -1,6 +1,7 @@
 """Everything that the embedded stack needs on disk, fetched once for an environment."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from nocturne.locks import one_at_a_time
 from nocturne.settings import Settings
@@ -9,12 +10,17 @@ from nocturne.stack.java import ensure_java
 from nocturne.stack.kernels import compiling_kernels
 from nocturne.stack.mongod import ensure_mongod
 
+ready: set[Path] = set()
+"""The runtimes that this process has set up."""
+
 
 def set_up(settings: Settings, say: Callable[[str], None]) -> None:
     """Java, the jars, mongod and the compiled kernels; what is already there is left alone.
 
     Raises BadInput or ServiceUnavailable with what to do.
     """
+    if settings.runtime in ready:
+        return
     settings.runtime.mkdir(parents=True, exist_ok=True)
     lock = settings.runtime / "setup.lock"
     with one_at_a_time(lock), compiling_kernels(settings.runtime, say):
@@ -24,3 +30,4 @@ def set_up(settings: Settings, say: Callable[[str], None]) -> None:
         ensure_jars(settings.runtime, java)
         say("MongoDB")
         ensure_mongod(settings.runtime)
+    ready.add(settings.runtime)

@@ -26,6 +26,18 @@ SPARK_CONF = {
     "spark.sql.warehouse.dir": Path(tempfile.gettempdir()).as_uri(),
 }
 """Of every job, wherever it is started."""
+LIGHT_JOBS = ("extract_features", "train_clusters", "export_catalogue")
+"""Their work is Python's or MongoDB's; most of what the JVM would optimise is its own start."""
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""A third of such a driver's CPU time goes with the optimising compiler (67 to 41 s measured)."""
+
+
+def choose_conf(job: str, master: str) -> dict[str, str]:
+    """The configuration of a job of spark_jobs/ on a master."""
+    options = SPARK_CONF["spark.driver.defaultJavaOptions"]
+    if job in LIGHT_JOBS and is_local(master):
+        options = f"{options} {QUICK_START}"
+    return {**SPARK_CONF, "spark.driver.defaultJavaOptions": options}
 
 
 def is_local(master: str) -> bool:
@@ -46,10 +58,11 @@ def submit(
 ) -> SparkCommand:
     """A job of spark_jobs/ on the settings' master, with sets of jars of jars.lock."""
     paths = [path for name in jars for path in jar_paths(settings.runtime, name)]
+    conf = choose_conf(job, settings.spark_master)
     command = [
         str(pyspark_folder() / "bin/spark-submit"),
         *("--master", settings.spark_master, "--driver-memory", settings.spark_driver_memory),
-        *(word for name, value in SPARK_CONF.items() for word in ("--conf", f"{name}={value}")),
+        *(word for name, value in conf.items() for word in ("--conf", f"{name}={value}")),
         *(("--jars", ",".join(map(str, paths))) if paths else ()),
         str(PROJECT / f"spark_jobs/{job}.py"),
         *(str(word) for pair in arguments.items() for word in pair),

@@ -139,7 +139,7 @@ def test_a_changed_lock_fetches_again_and_removes_what_is_no_longer_listed(small
 
 def test_a_wrong_jar_does_not_come_back_from_ivys_cache(small_lock, tmp_path):
     """A cache that holds what was refused would be asked first, for ever."""
-    cache = tmp_path / "ivy-cache"
+    cache = tmp_path / "kafka.ivy-cache"
     fetch = f"""
         mkdir -p '{cache}'
         if [ ! -f '{cache}/jar' ]; then cp '{tmp_path}/central.jar' '{cache}/jar'; fi
@@ -154,11 +154,13 @@ def test_a_wrong_jar_does_not_come_back_from_ivys_cache(small_lock, tmp_path):
 
 
 def test_what_ivy_fetched_before_the_network_failed_is_kept(small_lock, tmp_path):
-    java = fake_java(tmp_path, f"mkdir '{tmp_path}/ivy-cache'; echo no route to Central; exit 1")
-    with pytest.raises(ServiceUnavailable, match=f"{tmp_path}/ivy.log.*try again"):
+    java = fake_java(
+        tmp_path, f"mkdir '{tmp_path}/kafka.ivy-cache'; echo no route to Central; exit 1"
+    )
+    with pytest.raises(ServiceUnavailable, match=f"{tmp_path}/kafka.ivy.log.*try again"):
         ensure_jars(tmp_path, java)
-    assert (tmp_path / "ivy.log").read_text() == "no route to Central\n"
-    assert (tmp_path / "ivy-cache").is_dir()
+    assert (tmp_path / "kafka.ivy.log").read_text() == "no route to Central\n"
+    assert (tmp_path / "kafka.ivy-cache").is_dir()
     assert not (tmp_path / "jars.stamp").exists()
 
 
