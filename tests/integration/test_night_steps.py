@@ -11,7 +11,8 @@ from made_candidates import NIGHT, fill_library, train
 
 from nocturne.bench.retraining import land_filled
 from nocturne.recommend.candidates import ModelFolder
-from nocturne.stack.stack import find_services, settings_environment
+from nocturne.stack.services import find_services
+from nocturne.stack.stack import settings_environment
 from nocturne.store.versions import is_whole, live_version, require_version
 
 pytestmark = pytest.mark.integration

@@ -26,7 +26,7 @@ from pymongo import MongoClient
 from pymongo.uri_parser import parse_uri
 
 from nocturne.settings import PROJECT, Settings, load_settings
-from nocturne.stack.mongo import REPLICA_SET, USER
+from nocturne.stack.services import MONGO_USER, REPLICA_SET
 
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text("utf-8")
 EXAMPLE = (PROJECT / ".env.example").read_text("utf-8")
@@ -307,12 +307,12 @@ def test_the_entry_point_makes_the_connections(tmp_path):
     kafka = json.loads(found["AIRFLOW_CONN_KAFKA_DEFAULT"])
     assert kafka["extra"]["bootstrap.servers"] == "kafka:9092"
     mongo = json.loads(found["AIRFLOW_CONN_MONGO_DEFAULT"])
-    assert (mongo["login"], mongo["password"]) == (USER, AWKWARD_PASSWORD)
+    assert (mongo["login"], mongo["password"]) == (MONGO_USER, AWKWARD_PASSWORD)
     assert mongo["host"] == "mongo:27017"
     spark = json.loads(found["AIRFLOW_CONN_SPARK_DEFAULT"])
     assert spark["host"] == "spark://spark-master:7077"
     parsed = parse_uri(found["NOCTURNE_MONGO_URI"])
-    assert (parsed["username"], parsed["password"]) == (USER, AWKWARD_PASSWORD)
+    assert (parsed["username"], parsed["password"]) == (MONGO_USER, AWKWARD_PASSWORD)
     assert parsed["options"]["replicaSet"] == REPLICA_SET
     assert str(tmp_path) in found["AIRFLOW__OPENLINEAGE__TRANSPORT"]
 
