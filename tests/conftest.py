@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nocturne.locks import one_at_a_time
 from nocturne.settings import PROJECT, Settings
 from nocturne.stack.ports import allot_other_ports, find_free_port
 from nocturne.suite.shards import (
@@ -132,16 +131,12 @@ def servers(home: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def stack(servers: Settings, pytestconfig: pytest.Config) -> Settings:
-    """The same with Airflow, for the few who need it: it takes a minute of both cores to start,
-    so that shards do it one after the other.
-    """
+def stack(servers: Settings) -> Settings:
+    """The same with Airflow, for the few who need it: it takes a minute to start."""
     from nocturne.settings import load_settings
     from nocturne.stack.stack import bring_up
 
-    folder = pytestconfig.getoption("--shard-folder") or servers.home
-    with one_at_a_time(folder / "airflow.lock"):
-        return bring_up(load_settings(), print)
+    return bring_up(load_settings(), print)
 
 
 @pytest.fixture

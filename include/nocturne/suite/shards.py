@@ -119,6 +119,9 @@ class Shard:
                 elif line:
                     show(f"{self.name:>{WIDTH}} │ {line}")
 
+    def has_begun(self) -> bool:
+        return self.process is not None
+
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 

@@ -23,6 +23,7 @@ from nocturne.stack.setup import set_up
 from nocturne.suite.shards import (
     LAST_FAILED,
     SHARDS,
+    WAITING,
     Shard,
     forget_foreign_variables,
     show,
@@ -96,8 +97,9 @@ def raising_stopped() -> Iterator[None]:
 
 
 def run_shards(shards: list[Shard], arguments: list[str]) -> None:
-    """Set up, then start all: numba has compiled before two processes could do it at once, which
-    leaves broken files.
+    """Set up, then run two at a time, the one that computes beside those that wait, which take
+    turns: a third would slow two cores down until servers miss their limits of time. By then numba
+    has compiled: two processes that do it at once leave broken files.
     """
     taken: set[int] = set()
     for shard in shards:
@@ -105,17 +107,17 @@ def run_shards(shards: list[Shard], arguments: list[str]) -> None:
     columns = shutil.get_terminal_size((100, 24)).columns
     color = ["--color=yes"] if sys.stdout.isatty() else []
     set_up(load_settings(), say)
-    for shard in shards:
-        shard.start([*color, *arguments], columns)
-    while still_running := [shard for shard in shards if shard.is_running()]:
-        finish_ended(shards, still_running)
+    lines = [
+        [shard for shard in shards if shard.name in WAITING],
+        [shard for shard in shards if shard.name not in WAITING],
+    ]
+    while any(lines):
+        for line in lines:
+            if line and not line[0].has_begun():
+                line[0].start([*color, *arguments], columns)
+            elif line and not line[0].is_running():
+                line.pop(0).finish()
         sleep(POLL_SECONDS)
-
-
-def finish_ended(shards: list[Shard], still_running: list[Shard]) -> None:
-    for shard in shards:
-        if shard not in still_running:
-            shard.finish()
 
 
 def end_shards(shards: list[Shard]) -> None:
