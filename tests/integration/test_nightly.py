@@ -211,33 +211,29 @@ def read_events(file: Path) -> list[dict[str, Any]]:
 
 
 class Outages:
-    """Takes MongoDB away before the run starts, and Kafka before it is needed.
+    """Takes MongoDB and Kafka away before the run starts.
 
-    Each server comes back once the task that needs it has failed: MongoDB after its second try.
+    Each server comes back once the task that needs it has failed: MongoDB after its second try,
+    Kafka when features cannot be sent.
     """
 
     def __init__(self, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
-        self.mongo_away = self.kafka_away = False
+        self.mongo_away = self.kafka_away = True
         self.most_tries: dict[str, int] = {}
 
     def begin(self) -> None:
-        self.supervisor.call("stopProcess", "servers:mongo")
-        self.mongo_away = True
+        for server in ("mongo", "kafka"):
+            self.supervisor.call("stopProcess", f"servers:{server}")
 
     def __call__(self, tasks: list[TaskState]) -> None:
         states = {task.task_id: task for task in tasks}
         for task in tasks:
             self.most_tries[task.task_id] = task.try_number
-        landing, extraction, sending = (
-            states.get(name) for name in ("land_library", "extract_features", "publish_features")
-        )
+        landing, sending = (states.get(name) for name in ("land_library", "publish_features"))
         if self.mongo_away and landing and failed_twice(landing):
             self.supervisor.call("startProcess", "servers:mongo")
             self.mongo_away = False
-        if "kafka" not in self.most_tries and extraction and extraction.state == "running":
-            self.supervisor.call("stopProcess", "servers:kafka")
-            self.kafka_away, self.most_tries["kafka"] = True, 0
         if self.kafka_away and sending and sending.state == "up_for_retry":
             self.supervisor.call("startProcess", "servers:kafka")
             self.kafka_away = False
@@ -250,7 +246,7 @@ def failed_twice(task: TaskState) -> bool:
 def test_a_run_through_outages_leaves_the_same_bytes(
     first_run: Run, api: AirflowApi, stack: Settings
 ) -> None:
-    before = read_state(stack)
+    before, drivers = read_state(stack), read_events(stack.lineage_dir / "spark.jsonl")
     outages = Outages(Supervisor(stack.stack_dir))
     outages.begin()
     run = run_nightly(api, outages)
@@ -258,6 +254,8 @@ def test_a_run_through_outages_leaves_the_same_bytes(
     assert outages.most_tries["land_library"] == 3
     assert outages.most_tries["publish_features"] >= 2
     assert read_state(stack) == before
+    again = read_events(stack.lineage_dir / "spark.jsonl")
+    assert len(again) == len(drivers) > 0, "there was nothing to do, and yet Spark was started"
 
 
 def test_a_backfill_done_twice_leaves_identical_tables(
