@@ -17,9 +17,7 @@ their parent: supervised servers are left to init. They get none that begins wit
 SAMPLE_SECONDS = 5.0
 BEFORE_SECONDS = 1.0
 QUIET_SHARE = 0.05
-"""A tenth of a core of two. The rounds of ways that take turns differ by about as much on a machine
-that does nothing else, which itself needs less than a hundredth for its services: what disturbs
-less cannot be told from chance, what disturbs more can."""
+"""A tenth of a core of two, by which a way that uses both may be slower in its turn."""
 QUIET_MOMENT_SHARE = 0.25
 """Of one sample: half a core of two, for five seconds, can fall on one way alone, and counts for
 little in the mean of a bench of ten minutes."""
