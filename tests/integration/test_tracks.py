@@ -10,7 +10,7 @@ from streams import hash_stored, make_topic, read_messages
 
 from nocturne.errors import NocturneError, ServiceUnavailable
 from nocturne.store.tracks import READ_BATCH, read_tracks, require_tracks
-from nocturne.stream import topics, tracks
+from nocturne.stream import topics, track_messages, tracks
 from nocturne.stream.messages import TrackFeatures
 from nocturne.stream.topics import Topic
 from nocturne.stream.track_messages import make_messages, publish_tracks
@@ -51,7 +51,8 @@ def test_tracks_that_were_sent_but_are_not_stored_are_named(database):
 def topic(kafka, monkeypatch):
     """A topic in place of tracks.features, which the nightly test fills."""
     made = make_topic(kafka)
-    monkeypatch.setattr(tracks, "TRACKS_FEATURES", made)
+    for module in (track_messages, tracks):
+        monkeypatch.setattr(module, "TRACKS_FEATURES", made)
     return made
 
 

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
 
+import psutil
+
 from nocturne.bench.process_tree import kill_session
 from nocturne.stack.ports import allot_other_ports
 from nocturne.stack.processes import session_file
@@ -24,6 +26,8 @@ WAITING_FOLDERS = ("tests/integration", "tests/browser")
 """Where they find their tests; importing all others takes most of a minute."""
 COMPUTING = "rest"
 SHARDS = (*WAITING, COMPUTING)
+NICENESS = 10
+"""Of the shard that computes: servers that start beside it have limits of time."""
 FOREIGN = ("NOCTURNE_", "AIRFLOW")
 """Variables of a user's own Nocturne or Airflow that must not leak into the tests."""
 NOT_FOREIGN = ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME")
@@ -106,6 +110,8 @@ class Shard:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if self.name == COMPUTING:
+            psutil.Process(self.process.pid).nice(NICENESS)
         self.reader = threading.Thread(target=self.follow, args=[self.process], daemon=True)
         self.reader.start()
 
