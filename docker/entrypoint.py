@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 from nocturne.settings import load_settings
 from nocturne.stack.airflow import connections, lineage_options
-from nocturne.stack.mongo import REPLICA_SET, USER
+from nocturne.stack.services import MONGO_USER, REPLICA_SET
 
 
 def mongo_uri(environment: Mapping[str, str]) -> str:
     """The address of the replica set whose member MONGO_HOST is, with the login quoted."""
     password = quote(environment["MONGO_PASSWORD"], safe="")
     host = environment["MONGO_HOST"]
-    return f"mongodb://{USER}:{password}@{host}/?replicaSet={REPLICA_SET}&authSource=admin"
+    return f"mongodb://{MONGO_USER}:{password}@{host}/?replicaSet={REPLICA_SET}&authSource=admin"
 
 
 def main(command: list[str]) -> None:

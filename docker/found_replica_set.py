@@ -12,13 +12,12 @@ from pymongo.errors import OperationFailure
 
 from nocturne.stack.mongo import (
     ALREADY_INITIALIZED,
-    REPLICA_SET,
     UNAUTHORIZED,
-    USER,
     USER_ALREADY_EXISTS,
     Document,
     run_once,
 )
+from nocturne.stack.services import MONGO_USER, REPLICA_SET
 
 ELECTION_SECONDS = 60
 
@@ -36,7 +35,7 @@ def main(address: str = "127.0.0.1:27017") -> None:
             run_once(client, initiate, ALREADY_INITIALIZED)
         with MongoClient(uri) as client:  # what was opened before does not see the election
             wait_for_primary(client)
-            create_user = {"createUser": USER, "pwd": password, "roles": ["root"]}
+            create_user = {"createUser": MONGO_USER, "pwd": password, "roles": ["root"]}
             run_once(client, create_user, USER_ALREADY_EXISTS)
     except OperationFailure as error:
         if error.code != UNAUTHORIZED:
@@ -45,12 +44,12 @@ def main(address: str = "127.0.0.1:27017") -> None:
             "MongoDB's volume was founded with another MONGO_PASSWORD. Put that one back into"
             " .env, or change the user's password in MongoDB first."
         ) from error
-    print(f"replica set {REPLICA_SET} with the user {USER}")  # noqa: T201
+    print(f"replica set {REPLICA_SET} with the user {MONGO_USER}")  # noqa: T201
 
 
 def is_founded(uri: str, password: str) -> bool:
     """Does MongoDB take our login?"""
-    with MongoClient(uri, username=USER, password=password) as client:
+    with MongoClient(uri, username=MONGO_USER, password=password) as client:
         try:
             client.admin.command("ping")
         except OperationFailure:
