@@ -45,6 +45,9 @@ PATIENCE_SECONDS = 300
 LONGEST_PAUSE_SECONDS = 15
 # So many messages tell a share; one of two would be half of them.
 FEWEST_TO_JUDGE = 1000
+# While batch follows batch, offsets are noted no more often: each note waits for MongoDB's journal,
+# about as long as a batch takes. What a crash loses of them is read again, which changes nothing.
+NOTE_SECONDS = 0.5
 # Up to this share of known ids in a batch, the next is inserted without looking: a collision costs
 # several times what the look would.
 FEW_KNOWN = 0.05
@@ -179,35 +182,12 @@ class Ingest:
     @contextmanager
     def pipeline(
         self, extent: Extent | None, report: IngestReport
-    ) -> Iterator[Pipeline[Batch, Checked]]:
-        """Check a batch while the one before is stored; without an extent offsets stay."""
+    ) -> Iterator[Pipeline[Batch, Checked, Written]]:
+        """Check a batch while those before are stored; without an extent offsets stay."""
         with DeadLetters(self.config, self.topic, self.run_id) as dead_letters, TUNING.tuned():
-            new = False
-
-            def store(checked: Checked) -> None:
-                nonlocal new
-                dead_letters.bury(checked.poison)
-                written = self.write(checked, dead_letters, new)
-                # A collection that is being filled, or one that is renewed, goes on like that.
-                if checked.documents:
-                    new = written.known <= FEW_KNOWN * len(checked.documents)
-                if extent is not None:
-                    self.progress.remember(extent, checked.offsets)
-                report.read += checked.read
-                report.changed += written.changed
-                report.dead_letters += len(checked.poison) + len(written.refused)
-                report.offsets |= checked.offsets
-
-            def check(batch: Batch) -> Checked:
-                return check_batch(self.topic, self.contract, batch)
-
-            with Pipeline(check, store) as pipeline:
+            steps = Steps(self, extent, report, dead_letters)
+            with Pipeline(steps.check, steps.store, steps.finish) as pipeline:
                 yield pipeline
-
-    def write(self, checked: Checked, dead_letters: DeadLetters, new: bool) -> Written:
-        written = write_records(self.collection, checked.documents, self.rule, new)
-        dead_letters.bury(checked.blame(document, why) for document, why in written.refused)
-        return written
 
     def keep_trying(
         self, read: Callable[[], None], report: IngestReport, stopped: Event | None = None
@@ -244,3 +224,40 @@ class Ingest:
         doing = f"reading {self.topic.name}"
         with explaining(self.config, doing), failures.explaining(self.collection):
             read()
+
+
+@dataclass
+class Steps:
+    """What becomes of a batch. Two that are stored at the same time may hold records of one id:
+    which of them stays does not depend on the order.
+    """
+
+    ingest: Ingest
+    extent: Extent | None
+    report: IngestReport
+    dead_letters: DeadLetters
+    new: bool = False
+    """A collection that is being filled, or one that is renewed, goes on like that."""
+    noted: float = field(default_factory=monotonic)
+
+    def check(self, batch: Batch) -> Checked:
+        return check_batch(self.ingest.topic, self.ingest.contract, batch)
+
+    def store(self, checked: Checked) -> Written:
+        ingest = self.ingest
+        return write_records(ingest.collection, checked.documents, ingest.rule, self.new)
+
+    def finish(self, checked: Checked, written: Written, last: bool) -> None:
+        """Bury what was refused, and then let the offsets advance."""
+        refused = [checked.blame(document, why) for document, why in written.refused]
+        self.dead_letters.bury([*checked.poison, *refused])
+        if checked.documents:
+            self.new = written.known <= FEW_KNOWN * len(checked.documents)
+        offsets = self.report.offsets | checked.offsets
+        if self.extent is not None and (last or monotonic() - self.noted > NOTE_SECONDS):
+            self.ingest.progress.remember(self.extent, offsets)
+            self.noted = monotonic()
+        self.report.read += checked.read
+        self.report.changed += written.changed
+        self.report.dead_letters += len(checked.poison) + len(refused)
+        self.report.offsets = offsets
