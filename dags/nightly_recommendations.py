@@ -6,8 +6,9 @@ of lists for listeners, judges them, and makes them live.
 
 **Parameters** (trigger form): the folders of audio and metadata (empty: those of the settings,
 else the synthesised sample library), the day of data (empty: the run's own), the range of k,
-whether to publish, whether a person must approve and for how many hours they are waited for (empty:
-as NOCTURNE_APPROVE and NOCTURNE_APPROVE_HOURS say). `publish` off is a rehearsal: all is built and
+whether to publish, whether another library that is live may be replaced, whether a person must
+approve and for how many hours they are waited for (empty: as NOCTURNE_APPROVE and
+NOCTURNE_APPROVE_HOURS say). `publish` off is a rehearsal: all is built and
 judged, nothing goes live.
 
 **What a run sees.** The library and the listening as known at the end of its day: tracks dated later
@@ -18,17 +19,17 @@ those nights would have given, and never displaces the version of a newer day.
 
 | task | means | do |
 |---|---|---|
-| land_library | a folder is missing, the range of k is none, or too many rows and files were refused | read the message, mend the library or the parameters, clear the task |
+| land_library | a folder is missing, the range of k is none, the night is not over, or too many rows and files were refused | read the message, mend the library or the parameters, clear the task |
 | load_listens | too many messages were refused (`./nocturne dead-letters user_activity`), or a server is away | clear the task: nothing is lost or doubled |
 | extract_features | Spark failed; bad files do not make it fail, not even such as kill their decoder | read its log, clear the task: what was extracted is kept, 500 files at a time |
 | publish_features | too many audio files were refused, or Kafka is away | look at `quarantine`; clear the task |
 | load_tracks | MongoDB or Kafka is away, or too many messages were refused | clear the task: nothing is lost or doubled |
 | plan_candidate | MongoDB is away, or holds a track of another feature set | read the message; clear from load_tracks on |
 | train_clusters, train_taste | Spark failed, or MongoDB is away; a half-trained model is never left | read its log, clear the task |
-| build_tables | MongoDB is away, or tracks have left it since the plan | clear from load_tracks on |
+| build_tables | MongoDB is away, or tracks have left it since the plan, or were replaced by a later night | read the message; clear from load_tracks on, or from plan_candidate |
 | check_candidate | a gate refused the candidate | its reasons stand in the log, in `models` and in its report; the old version is still live |
 | approve_candidate | only where the run or NOCTURNE_APPROVE asks for approval: nobody could be asked; a rejection is green, and publish_version skipped | clear the task |
-| publish_version | the stored tables are not what was built | clear from build_tables on |
+| publish_version | the stored tables are not what was built, or a scheduled night may not go live because a newer day is | clear from build_tables on; or see `./nocturne versions`, and roll back to a day that has been |
 
 Transport errors are retried three times with growing pauses, bad data fails at once. Clearing
 any task, or the whole run, is always safe: the same inputs leave the same bytes. A night that
@@ -131,8 +132,8 @@ with DAG(
     )
 
     @task(pool=MONGO_POOL, inlets=assets.TABLES, outlets=[assets.LIVE])
-    def publish_version(ti=None, params=None):
-        return nightly().go_live(ti.xcom_pull("plan_candidate"), params)
+    def publish_version(ti=None, params=None, dag_run=None):
+        return nightly().go_live(ti.xcom_pull("plan_candidate"), params, dag_run.run_type)
 
     landed, planned, built = land_library(), plan_candidate(), build_tables()
     chain(landed, extract_features, publish_features(), load_tracks(), planned)

@@ -45,7 +45,7 @@ from pyspark.mllib.linalg import Vectors as MLlibVectors
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import broadcast, col, xxhash64
 
-from nocturne.errors import NocturneError
+from nocturne.errors import BadInput, NocturneError
 from nocturne.job_exit import run_main
 from nocturne.models.choose_k import Admissible, choose_k, range_of_k
 from nocturne.models.clustering_measures import Fit, Points, assign_points, describe_fits, rank_fit
@@ -54,6 +54,7 @@ from nocturne.models.sweep import MOST_ITERATIONS, SEEDS, sweep_ks
 from nocturne.models.trained_clusters import Trained, finish, write_trained
 from nocturne.models.unskew import Column, apply_unskew
 from nocturne.settings import Settings, load_settings
+from nocturne.store.tracks import describe_changed
 
 SWEEP_TRACKS = 20_000
 """Enough to tell ten clusters apart; the choice of k then costs the same for any library."""
@@ -78,24 +79,19 @@ class Reduced:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--inputs", type=Path, required=True, help="Parquet file with the track_id of each track"
-    )
+    parser.add_argument("--inputs", type=Path, required=True, help="Parquet file of the tracks")
     parser.add_argument("--target", type=Path, required=True, help="folder of the version's model")
     parser.add_argument("--k-min", type=int, default=2, help="smallest number of clusters")
     parser.add_argument("--k-max", type=int, default=10, help="largest number of clusters")
-    parser.add_argument(
-        "--max-cluster-share", type=float, default=0.5, help="largest share of a cluster"
-    )
-    parser.add_argument(
-        "--min-stability", type=float, default=0.3, help="least agreement between seeds"
-    )
+    parser.add_argument("--max-cluster-share", type=float, default=0.5, help="largest allowed")
+    parser.add_argument("--min-stability", type=float, default=0.3, help="least of the seeds")
     return parser.parse_args(argv)
 
 
 def read_tracks(spark: SparkSession, settings: Settings) -> DataFrame:
-    """`_id` and `features` of every stored track."""
-    reader = spark.read.format("mongodb").schema("_id string, features array<double>")
+    """`_id`, `features` and `content_sha256` of every stored track."""
+    schema = "_id string, features array<double>, content_sha256 string"
+    reader = spark.read.format("mongodb").schema(schema)
     return (
         reader.option("connection.uri", settings.mongo_uri)
         .option("database", settings.mongo_database)
@@ -254,22 +250,26 @@ def spark_path(path: Path) -> str:
     return f"file://{path.absolute()}"
 
 
-def require_all(tracks: DataFrame, wanted: int) -> None:
-    """Raise NocturneError if MongoDB has lost a track since the version was planned."""
+def require_planned(tracks: DataFrame, wanted: int, version: str) -> None:
+    """Raise NocturneError if MongoDB has lost a planned track, BadInput if one has changed."""
     if (found := tracks.count()) != wanted:
         raise NocturneError(
             f"MongoDB has {found} of the {wanted} tracks that the version was planned with."
             " Clear the run from load_tracks on."
         )
+    changed = tracks.filter(col("planned_sha256") != col("content_sha256")).select("track_id")
+    if names := changed.toArrow()["track_id"].to_pylist():
+        raise BadInput(describe_changed(version, names))
 
 
 def run_job(spark: SparkSession, arguments: argparse.Namespace) -> dict[str, object]:
     """Train, and write the target; returns the report."""
-    wanted = spark.read.schema("track_id string").parquet(spark_path(arguments.inputs))
+    planned = spark.read.schema("track_id string, content_sha256 string")
+    wanted = planned.parquet(spark_path(arguments.inputs)).toDF("track_id", "planned_sha256")
     count = pq.read_metadata(arguments.inputs).num_rows
     partitions = count_partitions(count, ROWS_PER_PARTITION)
     tracks = keep_wanted(read_tracks(spark, load_settings()), wanted, partitions).cache()
-    require_all(tracks, count)
+    require_planned(tracks, count, arguments.target.parent.name)
     ks = range_of_k(arguments.k_min, arguments.k_max, count)
     limits = Admissible(arguments.max_cluster_share, arguments.min_stability)
     trained, pipeline = train(tracks, count, ks, limits)

@@ -14,6 +14,9 @@ NIGHT_PARAMS = {
     "k_min": Param(None, type=["null", "integer"], minimum=2, title="Smallest number of clusters"),
     "k_max": Param(None, type=["null", "integer"], minimum=2, title="Largest number of clusters"),
     "publish": Param(True, type="boolean", title="Publish the version if it passes the gates"),
+    "replace_library": Param(
+        False, type="boolean", title="May take the place of another library that is live"
+    ),
     "approve": Param(None, type=["null", "boolean"], title="Ask a person before publishing"),
     "approve_hours": Param(
         None,

@@ -4,10 +4,11 @@ connections.
 Each answers with a small summary, which Airflow keeps as the task's XCom and later steps read.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
-from nocturne.nights import Night
-from nocturne.settings import load_settings
+from nocturne.nights import Night, require_over
+from nocturne.settings import Settings, load_settings
 from nocturne.steps import library, version
 from nocturne_airflow.services import kafka_config, open_client, open_database
 
@@ -15,8 +16,9 @@ Summary = dict[str, Any]
 
 
 def land(params: Summary, night: Night, run_id: str) -> Summary:
-    """A range of k that cannot be is told before hours of extraction."""
+    """A range of k or a night that cannot be is told before hours of extraction."""
     settings = load_settings()
+    require_over(night, datetime.now(UTC))
     version.choose_ks(settings, params)
     folders = library.choose_library(settings, params, night)
     with open_database() as (database, settings):
@@ -47,8 +49,24 @@ def plan(
     with open_database() as (database, settings):
         ks = version.choose_ks(settings, params)
         return version.plan_candidate(
-            settings, database, landed, published["feature_set"], ks, night, run_id
+            settings,
+            database,
+            landed,
+            published["feature_set"],
+            ks,
+            night,
+            run_id,
+            may_replace_library(params, settings),
         )
+
+
+def may_replace_library(params: Summary, settings: Settings) -> bool:
+    """The settings' library may always; one that a run names may if the run says so, a person is
+    asked, or nothing is published.
+    """
+    named = params.get("audio_folder") or params.get("metadata_folder")
+    asked = settings.approve if params.get("approve") is None else params["approve"]
+    return not named or bool(params.get("replace_library") or asked) or not params["publish"]
 
 
 def build(planned: Summary) -> Summary:
@@ -61,9 +79,9 @@ def check(planned: Summary) -> Summary:
         return version.check_candidate(settings, database, planned)
 
 
-def go_live(planned: Summary, params: Summary) -> Summary:
-    """Publish the candidate, unless the run only rehearses."""
+def go_live(planned: Summary, params: Summary, run_type: str = "manual") -> Summary:
+    """Publish the candidate, unless the run only rehearses. A scheduled run must."""
     if not params["publish"]:
         return {"version": planned["version"], "live": False, "because": "publish is off"}
     with open_client() as (client, settings):
-        return version.publish_version(settings, client, planned)
+        return version.publish_version(settings, client, planned, run_type == "scheduled")

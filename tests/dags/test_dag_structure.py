@@ -138,6 +138,7 @@ def test_parameters_of_the_nightly_run(parsed):
         "k_min": (None, ["null", "integer"]),
         "k_max": (None, ["null", "integer"]),
         "publish": (True, "boolean"),
+        "replace_library": (False, "boolean"),
         "approve": (None, ["null", "boolean"]),
         "approve_hours": (None, ["null", "number"]),
     }

@@ -20,7 +20,8 @@ RECIPE = Recipe(
     metric="plain", list_length=5, recent_days=7,
 )  # fmt: skip
 IDS = [str(number) for number in range(1, 13)]
-GROUP = {track_id: int(track_id) % 2 for track_id in IDS}
+NEW = "13"
+GROUP = {track_id: int(track_id) % 2 for track_id in [*IDS, NEW]}
 """Tracks of even numbers sound alike, and have their listeners; so do the others."""
 LISTENERS = [f"listener-{number:02}" for number in range(14)]
 GOOD_CLUSTERS = {"largest_share": 0.5, "stability": 0.9, "silhouette": 0.3}

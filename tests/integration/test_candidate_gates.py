@@ -1,7 +1,10 @@
 """Candidates before their judge: what was built and stored, beside the version that is live."""
 
+from datetime import timedelta
+
+import numpy as np
 import pytest
-from made_candidates import GOOD_CLUSTERS, IDS, build, fill_library
+from made_candidates import GOOD_CLUSTERS, IDS, NEW, NIGHT, build, fill_library, make_track, play
 
 from nocturne.errors import BadInput
 from nocturne.models.gates import Limits, require_passed
@@ -11,6 +14,7 @@ from nocturne.store.versions import live_version, note_version, publish, require
 
 pytestmark = pytest.mark.integration
 DAY_BEFORE = night_of(parse_day("2026-11-18"))
+LONG_BEFORE = night_of(parse_day("2026-11-12"))
 DAY_AFTER = night_of(parse_day("2026-11-20"))
 LIMITS = Limits(
     max_cluster_share=0.5,
@@ -98,12 +102,52 @@ def test_one_worse_than_popularity_is_refused(library, tmp_path):
 
 
 def test_one_much_worse_than_the_champion_is_refused(library, champion, tmp_path):
+    """For listeners of both, by what both held out."""
     version, _ = build(library, tmp_path, final=GOOD_CLUSTERS | {"silhouette": 0.19})
+    assert library["judged_lists"].count_documents({"version": version}) == 14
+    for row in library["judged_lists"].find({"version": version}):
+        others = [item for item in row["items"] if item not in row["held_out"]]
+        change = {"$set": {"items": others}}
+        library["judged_lists"].update_one({"_id": row["_id"]}, change)
+    assert refused_rules(library, version) == ["clusters.silhouette", "ndcg@10.champion"]
+
+
+def test_what_grows_or_changes_is_no_regression(library, champion, tmp_path):
+    """New listeners of other tastes and a new track: the figures fall, for others than before."""
     before = require_version(library, champion)["ranking"]
     by_model = {row["model"]: row for row in before["models"]}
-    by_model["nocturne"]["ndcg@10"] *= 1.5
+    by_model["nocturne"]["ndcg@10"] = 0.99
     note_version(library, champion, {"ranking": before})
-    assert refused_rules(library, version) == ["clusters.silhouette", "ndcg@10.champion"]
+    library["tracks"].insert_one(make_track(NEW, 12, np.random.default_rng(9).normal(size=518)))
+    for number in range(30):
+        for track_id in np.random.default_rng(number).permutation(IDS)[:4]:
+            play(library, f"newcomer-{number:02}", str(track_id), NIGHT.end - timedelta(days=10))
+    version, _ = build(library, tmp_path, track_ids=[*IDS, NEW])
+    assert "ndcg@10.champion" not in refused_rules(library, version)
+    verdict = next(
+        one for one in require_version(library, version)["verdicts"]
+        if one["rule"] == "ndcg@10.champion"
+    )  # fmt: skip
+    assert "the same 14 listeners" in verdict["meaning"]
+
+
+def test_a_night_without_listeners_is_refused_where_there_were_some(library, champion, tmp_path):
+    library["listens"].delete_many({})
+    version, _ = build(library, tmp_path)
+    assert refused_rules(library, version) == ["listeners_kept", "ranking_kept"]
+
+
+def test_a_listener_who_hid_everything_does_not_speak_for_others(library, tmp_path):
+    for track_id in IDS:
+        play(library, "hermit-99", track_id, NIGHT.end - timedelta(days=20), "hide")
+    version, _ = build(library, tmp_path)
+    assert require_version(library, version)["shortest_possible"] == 0
+    assert refused_rules(library, version) == []
+    library["for_you"].update_one({"user_id": "listener-03"}, {"$pop": {"items": 1}})
+    assert refused_rules(library, version) == ["for_you.shortest", "for_you.as_built"]
+    verdicts = require_version(library, version)["verdicts"]
+    shortest = next(one for one in verdicts if one["rule"] == "for_you.shortest")
+    assert (shortest["value"], shortest["threshold"]) == (4, 5)
 
 
 def test_a_version_of_another_library_is_not_compared(library, champion, tmp_path):
@@ -111,6 +155,21 @@ def test_a_version_of_another_library_is_not_compared(library, champion, tmp_pat
     verdicts = judge_candidate(library, version, LIMITS)
     assert threshold(verdicts, "rows_kept") is None
     assert require_version(library, version)["champion"] is None
+
+
+def test_another_library_does_not_go_live_unasked(library, champion, tmp_path):
+    version, _ = build(library, tmp_path, track_ids=IDS[:3], library="another")
+    assert refused_rules(library, version) == ["library_kept"]
+    verdicts = judge_candidate(library, version, LIMITS, may_replace=True)
+    require_passed(version, verdicts)
+    assert champion in next(one for one in verdicts if one["rule"] == "library_kept")["meaning"]
+    assert publish(library.client, library.name, version)
+    assert refused_rules(library, version) == [], "it is live"
+
+
+def test_an_older_day_of_another_library_takes_nobodys_place(library, champion, tmp_path):
+    version, _ = build(library, tmp_path, night=LONG_BEFORE, library="another")
+    assert refused_rules(library, version) == []
 
 
 def test_a_newer_day_is_not_compared(library, champion, tmp_path):

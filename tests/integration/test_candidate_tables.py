@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import bson
+import pandas as pd
 import pytest
 from made_candidates import (
     GROUP,
@@ -18,7 +19,7 @@ from made_candidates import (
     train,
 )
 
-from nocturne.errors import NocturneError
+from nocturne.errors import BadInput, NocturneError
 from nocturne.recommend import tables
 from nocturne.recommend.anybody import ANYBODY
 from nocturne.recommend.candidates import ModelFolder
@@ -193,3 +194,38 @@ def test_a_track_that_has_gone_stops_the_build(library, tmp_path):
     with pytest.raises(NocturneError, match=r"1 tracks have left .*Clear the run from load_tracks"):
         build_tables(library, "tracks", version, folder)
     assert not is_whole(library, version)
+
+
+def test_a_track_that_a_later_night_replaced_stops_the_build(library, tmp_path):
+    """Equal names, equal rows: the name holds the content that was there when it was planned."""
+    version = plan(library, tmp_path)
+    folder = ModelFolder(tmp_path / version)
+    train(folder)
+    later = {"content_sha256": "another content", "features": [0.5] * 518}
+    library["tracks"].update_one({"_id": "10"}, {"$set": later})
+    with pytest.raises(
+        BadInput, match=r"1 tracks have been replaced .*: 10\..*clear plan_candidate"
+    ):
+        build_tables(library, "tracks", version, folder)
+    assert not is_whole(library, version)
+    assert plan(library, tmp_path) != version
+
+
+def test_listening_that_is_not_what_was_planned_stops_the_build(library, tmp_path):
+    version = plan(library, tmp_path)
+    folder = ModelFolder(tmp_path / version)
+    train(folder)
+    dealings = pd.read_parquet(folder.dealings)
+    dealings["plays"] += 1
+    dealings.to_parquet(folder.dealings, index=False)
+    with pytest.raises(BadInput, match=r"is not the listening that .*clear plan_candidate"):
+        build_tables(library, "tracks", version, folder)
+
+
+def test_inputs_of_an_older_nocturne_are_not_trusted(library, tmp_path):
+    version = plan(library, tmp_path)
+    folder = ModelFolder(tmp_path / version)
+    train(folder)
+    pd.read_parquet(folder.tracks)[["track_id"]].to_parquet(folder.tracks, index=False)
+    with pytest.raises(BadInput, match=r"older Nocturne.*Clear plan_candidate"):
+        build_tables(library, "tracks", version, folder)

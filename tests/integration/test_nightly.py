@@ -406,6 +406,7 @@ def test_real_music_is_published(
     folders = {
         "audio_folder": str(real_data / "fma/audio"),
         "metadata_folder": str(real_data / "fma/metadata"),
+        "replace_library": True,
     }
     require_success(api, run_nightly(api, **folders))
     with connect_catalogue(stack) as catalogue:

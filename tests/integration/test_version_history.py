@@ -7,7 +7,9 @@ import pytest
 from made_versions import build, history, live_names, make_live
 
 from nocturne.errors import BadInput
+from nocturne.store import retention, versions
 from nocturne.store.collections import ensure_collections
+from nocturne.store.retention import note_built, remove_old_tables, require_kept, retire
 from nocturne.store.versions import (
     TABLES,
     is_whole,
@@ -15,9 +17,9 @@ from nocturne.store.versions import (
     live_at,
     live_version,
     note_approval,
+    note_run,
     note_version,
     publish,
-    remove_old_tables,
     require_version,
     roll_back,
 )
@@ -242,3 +244,81 @@ def test_a_retired_version_that_is_built_again_is_one_like_others(database):
     build(database, A)
     note_version(database, A, {"state": "checked"})
     assert go_back(database) == A
+
+
+# Two at once
+
+
+def test_what_a_run_is_building_is_not_retired_until_it_has_ended(database):
+    """A backfill plans an old day while the scheduled night publishes."""
+    make_live(database, *(f"2026-11-{day}.a" for day in range(16, 21)))
+    for state in ("candidate", "checked", "retired"):
+        build(database, f"2026-11-10.{state}", state=state)
+        note_run(database, f"2026-11-10.{state}", "backfill-1")
+    assert remove_old_tables(database, keep=4) == ["2026-11-16.a"]
+    for state in ("candidate", "checked", "retired"):
+        assert is_whole(database, f"2026-11-10.{state}")
+        note_built(database, f"2026-11-10.{state}")
+    removed = {f"2026-11-10.{state}" for state in ("candidate", "checked", "retired")}
+    assert set(remove_old_tables(database, keep=4)) == removed
+
+
+def test_what_was_left_half_built_goes_in_the_end(database):
+    make_live(database, A, B)
+    build(database, "2026-11-10.left")
+    note_run(database, "2026-11-10.left", "run-1")
+    began = datetime.now(UTC) - timedelta(days=8)
+    note_version(database, "2026-11-10.left", {"building_since": began})
+    assert remove_old_tables(database, keep=2) == ["2026-11-10.left"]
+
+
+def test_retention_does_not_take_what_a_rollback_has_moved_to(database):
+    """It read its list before; what has gone live meanwhile stays whole."""
+    make_live(database, A, B)
+    go_back(database, A)
+    assert not retire(database, A)
+    assert is_whole(database, A)
+    assert live_version(database)["version"] == A
+
+
+def test_a_rollback_does_not_move_to_what_retention_has_taken(database, monkeypatch):
+    """Retention comes between the look and the move."""
+    make_live(database, A, B)
+    looked = versions.is_complete
+
+    def look_then_retire(found, name):
+        complete = looked(found, name)
+        assert retire(found, name)
+        return complete
+
+    monkeypatch.setattr(versions, "is_complete", look_then_retire)
+    with pytest.raises(BadInput, match=f"{A} is not whole"):
+        go_back(database, A)
+    assert live_version(database)["version"] == B
+
+
+def test_a_retirement_that_was_killed_is_done_again(database, monkeypatch):
+    make_live(database, A, B)
+    monkeypatch.setattr(retention, "TABLES", ())
+    monkeypatch.setattr(retention, "JUDGED_LISTS", "none")
+    retire(database, A)
+    note_version(database, A, {"tables_removed": False})
+    monkeypatch.undo()
+    assert A in stored_versions(database)
+    assert remove_old_tables(database, keep=1) == [A]
+    assert A not in stored_versions(database)
+
+
+def test_a_rollback_to_what_is_live_writes_nothing(database):
+    make_live(database, A, B)
+    before = history(database)
+    assert go_back(database, B) == B
+    assert history(database) == before
+
+
+def test_a_day_that_would_be_retired_at_once_is_refused_before_it_is_trained(database):
+    make_live(database, *(f"2026-11-{day}.a" for day in range(15, 19)))
+    build(database, "2026-11-19.r", state="refused")
+    require_kept(database, "2026-11-15", keep=4)
+    with pytest.raises(BadInput, match=r"4 versions of newer days than 2026-11-14.*KEPT is 4"):
+        require_kept(database, "2026-11-14", keep=4)

@@ -12,7 +12,7 @@ from pyspark.ml.functions import vector_to_array
 from pyspark.mllib.clustering import KMeansModel as MLlibModel
 from sklearn.metrics import adjusted_rand_score
 
-from nocturne.errors import NocturneError
+from nocturne.errors import BadInput, NocturneError
 from nocturne.models.choose_k import Admissible, choose_k
 from nocturne.models.clustering_measures import assign_points, describe_fit, describe_fits, rank_fit
 from nocturne.models.projection import tabulate_clusters
@@ -409,5 +409,21 @@ def test_a_track_that_mongodb_has_lost_stops_the_job(spark, fill, inputs, target
     write_inputs(inputs, planted)
     fill(planted.iloc[1:])
     with pytest.raises(NocturneError, match="24 of the 25 tracks"):
+        run_over(spark, inputs, target)
+    assert not target.parent.exists()
+
+
+@pytest.mark.integration
+def test_a_track_that_a_later_night_replaced_stops_the_job(spark, fill, database, inputs, target):
+    """The inputs hold the content that the version is named by."""
+    planted = plant(12, 13).assign(content_sha256="as planned")
+    named = planted[["track_id", "content_sha256"]].astype("string")
+    named.to_parquet(inputs, index=False)
+    fill(planted)
+    database["songs"].update_many({}, {"$set": {"content_sha256": "as planned"}})
+    changed = str(planted["track_id"].iloc[3])
+    database["songs"].update_one({"_id": changed}, {"$set": {"content_sha256": "another"}})
+    words = f"1 tracks have been replaced .*: {changed}.*plan_candidate"
+    with pytest.raises(BadInput, match=words):
         run_over(spark, inputs, target)
     assert not target.parent.exists()

@@ -1,6 +1,7 @@
 """Splits of interactions into what models learn from, are tuned on and are judged by."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,16 @@ def split_by_user(interactions: Interactions, seed: int) -> Split:
     `train`. Depends on the names alone, not on the order of rows in a file. Raises BadInput if all
     users have fewer.
     """
+    return split_by_lots(interactions, np.random.default_rng(seed).random(len(interactions.user)))
+
+
+def split_by_lots(interactions: Interactions, lots: NDArray[Any]) -> Split:
+    """As `split_by_user`, with a given lot for each interaction: the lowest of a user's are held
+    out.
+    """
     user = interactions.user
     counts = np.bincount(user, minlength=len(interactions.users))
-    order = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
+    order = np.lexsort((lots, user))
     place = np.empty(len(user), dtype=np.intp)
     place[order] = np.arange(len(user)) - (np.cumsum(counts) - counts)[user[order]]
     tenth = np.where(counts < FEWEST_ITEMS, 0, np.maximum(counts // TENTH, 1))[user]

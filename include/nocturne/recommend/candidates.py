@@ -5,7 +5,6 @@ inputs make the same version, and a version that exists need not be made again.
 """
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
-from nocturne.models.gates import Limits, Stored, describe_verdicts, judge
+from nocturne.models.gates import Limits, describe_verdicts, judge, judge_library
 from nocturne.nights import Night
+from nocturne.recommend.code_hash import hash_code
 from nocturne.settings import Settings
 from nocturne.store.collections import ensure_collections
 from nocturne.store.hashes import hash_content
+from nocturne.store.retention import note_built
 from nocturne.store.tracks import read_tracks
 from nocturne.store.versions import (
     CHECKED,
     PUBLISHED,
     REFUSED,
-    describe_table,
     live_version,
     note_run,
     note_version,
-    of_version,
     open_candidate,
     require_version,
 )
@@ -36,14 +35,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Document = dict[str, Any]
-# Raise it when the same inputs and settings should give another version than before.
-RECIPE = 3
+# Raise it when the same inputs, settings and code should give another version than before; the code
+# itself is in `hash_code`.
+RECIPE = 4
 HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings that a version depends on."""
+    """The settings that a version depends on, and the code that makes it of them."""
 
     feature_set: str
     k_min: int
@@ -55,6 +55,7 @@ class Recipe:
     list_length: int
     recent_days: int
     recipe: int = RECIPE
+    code: str = ""
 
 
 def choose_recipe(settings: Settings, definition: str, k_min: int, k_max: int) -> Recipe:
@@ -69,6 +70,7 @@ def choose_recipe(settings: Settings, definition: str, k_min: int, k_max: int) -
         metric=settings.metric,
         list_length=settings.list_length,
         recent_days=settings.recent_days,
+        code=hash_code(),
     )
 
 
@@ -133,7 +135,8 @@ def plan_candidate(
     require_feature_set(tracks, recipe.feature_set)
     dealings = read_dealings(database, night.end, (track["_id"] for track in tracks))
     contents = [[track["_id"], track["content_sha256"]] for track in tracks]
-    made_of = {"tracks": contents, "dealings": hash_rows(dealings), "recipe": asdict(recipe)}
+    dealt = hash_rows(dealings)
+    made_of = {"tracks": contents, "dealings": dealt, "recipe": asdict(recipe)}
     digest = hash_content(made_of)
     version = f"{night.data_date}.{digest[:HASH_DIGITS]}"
     candidate = {
@@ -146,18 +149,21 @@ def plan_candidate(
             "tracks": len(tracks),
             "listeners": int(dealings["user"].nunique()),
             "dealings": len(dealings),
+            "dealings_sha256": dealt,
             "recipe": asdict(recipe),
         },
         "source_offsets": last_offsets(tracks),
     }
     open_candidate(database, version, candidate)
     note_run(database, version, origin["run_id"])
-    write_inputs(ModelFolder(models_dir / version), [track["_id"] for track in tracks], dealings)
+    write_inputs(ModelFolder(models_dir / version), contents, dealings)
     return version
 
 
-def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: "pd.DataFrame") -> None:
-    """Nothing if they are there: they are what the version is named by."""
+def write_inputs(folder: ModelFolder, contents: list[list[str]], dealings: "pd.DataFrame") -> None:
+    """Nothing if they are there: they are what the version is named by. `contents` are the tracks'
+    ids, each with the hash of its content.
+    """
     import pandas as pd
 
     from nocturne.recommend.dealings import to_ratings
@@ -168,7 +174,7 @@ def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: "pd.DataFr
     building = inputs.with_name("inputs.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    tracks = pd.DataFrame({"track_id": track_ids}, dtype="string")
+    tracks = pd.DataFrame(contents, columns=["track_id", "content_sha256"], dtype="string")
     tables = {
         folder.tracks: tracks,
         folder.dealings: dealings,
@@ -199,15 +205,24 @@ def last_offsets(tracks: list[Document]) -> dict[str, int]:
     return dict(sorted(offsets.items()))
 
 
-def judge_candidate(database: Database[Document], version: str, limits: Limits) -> list[Document]:
+def judge_candidate(
+    database: Database[Document], version: str, limits: Limits, may_replace: bool = False
+) -> list[Document]:
     """Judge the version by the gates and note the verdicts; a refused version is kept as such.
 
-    One that was live keeps its state: stricter limits do not undo what readers had.
+    One that was live keeps its state: stricter limits do not undo what readers had. With
+    `may_replace` it may take the place of another library's version.
     """
+    from nocturne.recommend.judged_lists import compare_versions
+    from nocturne.recommend.stored_lists import measure_tables
+
     model = require_version(database, version)
+    require_built(model)
     champion = find_champion(database, model)
     stored = list(measure_tables(database, model))
-    verdicts = judge(model, champion, stored, limits)
+    beside = compare_versions(database, model, champion, limits)
+    verdicts = judge(model, champion, stored, limits, beside.paired, beside.overlap)
+    verdicts.append(judge_library(find_replaced(database, model), may_replace))
     described = describe_verdicts(verdicts)
     refused = not all(verdict.passed for verdict in verdicts)
     state = next_state(model["state"], refused)
@@ -217,7 +232,16 @@ def judge_candidate(database: Database[Document], version: str, limits: Limits) 
         "champion": champion["_id"] if champion else None,
     }
     note_version(database, version, noted)
+    if refused:
+        note_built(database, version)
     return described
+
+
+def require_built(model: Document) -> None:
+    if not model.get("tables"):
+        raise BadInput(
+            f"Version {model['_id']} has no tables (any more). Clear build_tables and what follows."
+        )
 
 
 def find_champion(database: Database[Document], model: Document) -> Document | None:
@@ -233,29 +257,15 @@ def find_champion(database: Database[Document], model: Document) -> Document | N
     return champion if champion.get("library") == model["library"] else None
 
 
-def measure_tables(database: Database[Document], model: Document) -> Iterator[Stored]:
-    """What is stored of the candidate, table by table."""
-    recipe, tracks = Recipe(**model["inputs"]["recipe"]), model["inputs"]["tracks"]
-    similar = min(recipe.neighbours, max(tracks - 1, 0))
-    tables = {
-        "similar_tracks": ("similar", tracks, similar),
-        "for_you": ("items", model["inputs"]["listeners"] + 1, model["shortest_possible"]),
-    }
-    for table, (field, rows, wanted) in tables.items():
-        found = describe_table(database, table, model["_id"])
-        shortest = find_shortest(database, table, model["_id"], field)
-        built = model["tables"][table]
-        yield Stored(table, found["rows"], rows, shortest, wanted, found == built)
-
-
-def find_shortest(database: Database[Document], table: str, version: str, field: str) -> int:
-    """The length of the shortest list among a version's rows; 0 if there are none."""
-    steps: list[Document] = [
-        {"$match": of_version(version)},
-        {"$group": {"_id": None, "shortest": {"$min": {"$size": f"${field}"}}}},
-    ]
-    found = next(iter(database[table].aggregate(steps)), None)
-    return int(found["shortest"]) if found else 0
+def find_replaced(database: Database[Document], model: Document) -> str | None:
+    """The live version of another library whose place this one would take; `model` needs `library`,
+    `data_date` and `state` alone.
+    """
+    live = live_version(database)
+    if model["state"] == PUBLISHED or live is None or live["data_date"] > model["data_date"]:
+        return None
+    other = require_version(database, live["version"])
+    return str(other["_id"]) if other.get("library") != model["library"] else None
 
 
 def next_state(state: str, refused: bool) -> str:

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from pymongo.database import Database
 
 from nocturne.models.interactions import Interactions
-from nocturne.models.splits import FEWEST_ITEMS, Split, split_by_user
+from nocturne.models.splits import FEWEST_ITEMS, Split, split_by_lots
 from nocturne.models.taste import NEGATIVE, TEST, TRAIN, VALIDATION, list_names, weigh
 
 Document = dict[str, Any]
 ACTIONS = {"plays": "listen", "likes": "like", "skips": "skip", "hides": "hide"}
 COLUMNS = ["user", "item", *ACTIONS, "last_at"]
-SPLIT_SEED = 0
 
 
 def read_dealings(
@@ -60,12 +59,26 @@ def to_ratings(dealings: pd.DataFrame) -> pd.DataFrame:
 
 
 def name_parts(liked: Interactions) -> NDArray[np.object_]:
-    """The part of each; all train while nobody has liked enough for anything to be held out."""
+    """The part of each; all train while nobody has liked enough for anything to be held out.
+
+    Listener and track alone draw the lot, so that the next night holds out the same of those that
+    are still there, and two nights can be compared.
+    """
     parts = np.full(len(liked.user), TRAIN, dtype=object)
     if np.bincount(liked.user, minlength=1).max() >= FEWEST_ITEMS:
-        split = split_by_user(liked, SPLIT_SEED)
+        split = split_by_lots(liked, draw_lots(liked))
         parts[split.validation], parts[split.test] = VALIDATION, TEST
     return parts
+
+
+def draw_lots(liked: Interactions) -> NDArray[Any]:
+    pairs = pd.DataFrame(
+        {
+            "user": np.array(liked.users, dtype=object)[liked.user],
+            "item": np.array(liked.items, dtype=object)[liked.item],
+        }
+    )
+    return np.asarray(pd.util.hash_pandas_object(pairs, index=False))
 
 
 def to_interactions(ratings: pd.DataFrame, users: list[str], items: list[str]) -> Interactions:

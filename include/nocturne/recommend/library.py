@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymongo.database import Database
 
-from nocturne.errors import NocturneError
+from nocturne.errors import BadInput, NocturneError
 from nocturne.recommend.candidates import ModelFolder
 from nocturne.store.collections import FEATURES_PER_TRACK
-from nocturne.store.tracks import read_tracks
+from nocturne.store.tracks import describe_changed, read_tracks
 
 Document = dict[str, Any]
 
@@ -32,22 +32,28 @@ class Library:
 
 
 def read_library(database: Database[Document], collection: str, folder: ModelFolder) -> Library:
-    """Raises NocturneError if a track has gone since the version was planned."""
-    wanted = pd.read_parquet(folder.tracks)["track_id"].tolist()
+    """Raises NocturneError if a track has gone since the version was planned, BadInput if one has
+    changed.
+    """
+    planned = pd.read_parquet(folder.tracks)
+    wanted = planned["track_id"].tolist()
     features = np.empty((len(wanted), FEATURES_PER_TRACK))
     found: list[str] = []
     metadata: list[Document] = []
+    contents: list[str] = []
     for row, track in enumerate(
-        read_tracks(database[collection], wanted, ["features", "metadata"])
+        read_tracks(database[collection], wanted, ["features", "metadata", "content_sha256"])
     ):
         features[row] = track["features"]
         found.append(track["_id"])
         metadata.append(track["metadata"])
+        contents.append(track["content_sha256"])
     if found != sorted(wanted):
         raise NocturneError(
             f"{len(wanted) - len(found)} tracks have left {database.name}.{collection} since"
             f" {folder.path.name} was planned. Clear the run from load_tracks on."
         )
+    require_unchanged(folder.path.name, planned, dict(zip(found, contents, strict=True)))
     clusters = read_clusters(folder)
     return Library(
         track_ids=found,
@@ -58,6 +64,18 @@ def read_library(database: Database[Document], collection: str, folder: ModelFol
         clusters=[clusters.get(track_id) for track_id in found],
         features=features,
     )
+
+
+def require_unchanged(version: str, planned: pd.DataFrame, contents: dict[str, str]) -> None:
+    """Raise BadInput unless the tracks are those that the version is named by."""
+    if "content_sha256" not in planned:
+        raise BadInput(
+            f"{version} was planned by an older Nocturne, which did not note what its tracks held."
+            " Clear plan_candidate and what follows."
+        )
+    named = zip(planned["track_id"], planned["content_sha256"], strict=True)
+    if changed := [track_id for track_id, content in named if contents[track_id] != content]:
+        raise BadInput(describe_changed(version, changed))
 
 
 def find_genre(metadata: Document) -> str | None:

@@ -23,6 +23,7 @@ from nocturne.recommend.for_you import (
     Audience,
     find_left_out,
 )
+from nocturne.recommend.judged_lists import list_judged
 from nocturne.recommend.library import Library
 from nocturne.recommend.scorers import Rows, Scores, Vectors
 from nocturne.recommend.tastes import (
@@ -41,14 +42,16 @@ Document = dict[str, Any]
 class Listeners:
     """`factors` are those of the tracks, (tracks, rank), zeros for tracks that nobody has heard.
 
-    `report` is noted with the version: `ranking`, None as long as nobody has liked anything, and
-    `shortest_possible`, the length of the shortest list that the rules allow.
+    `report` is noted with the version: `ranking`, None as long as nobody has liked anything;
+    `possible_lengths`, pairs of a length that the rules allow a list and for how many listeners;
+    and `shortest_possible`, the least of these. `judged` are the rows of `list_judged`.
     """
 
     audience: Audience
     scorer: Scorer
     factors: Factors
     report: Document
+    judged: list[Document]
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,19 @@ def understand_listeners(
     weights = liked.to_matrix(everything, weighted=True)
     audience = Audience(users, weights, left_out, find_basis(liked))
     shown = shape[1] - left_out.getnnz(axis=1)
-    report = {"shortest_possible": int(min(recipe.list_length, *shown.tolist()))}
+    report = describe_lengths(np.minimum(recipe.list_length, shown))
     fame = Fame(np.bincount(liked.item, minlength=shape[1]).astype(np.float64), library.fame)
     if not folder.taste.exists():
         nothing = np.zeros((shape[1], 1), np.float32)
-        return Listeners(audience, fame, nothing, {**report, "ranking": None})
-    scorer, factors, ranking = find_taste(folder, liked, ratings, vectors, fame)
-    return Listeners(audience, scorer, factors, {**report, "ranking": ranking})
+        return Listeners(audience, fame, nothing, {**report, "ranking": None}, [])
+    scorer, factors, ranking, judged = find_taste(folder, liked, ratings, vectors, fame)
+    return Listeners(audience, scorer, factors, {**report, "ranking": ranking}, judged)
+
+
+def describe_lengths(possible: NDArray[np.intp]) -> Document:
+    lengths, counts = np.unique(possible, return_counts=True)
+    pairs = [[int(length), int(count)] for length, count in zip(lengths, counts, strict=True)]
+    return {"possible_lengths": pairs, "shortest_possible": pairs[0][0]}
 
 
 def find_basis(liked: Interactions) -> list[str]:
@@ -101,9 +110,10 @@ def find_basis(liked: Interactions) -> list[str]:
 
 def find_taste(
     folder: ModelFolder, liked: Interactions, ratings: pd.DataFrame, vectors: Vectors, fame: Fame
-) -> tuple[Scorer, Factors, Document]:
+) -> tuple[Scorer, Factors, Document, list[Document]]:
     """The blend over everything with the shares that the validation part chose, the tracks'
-    factors, and what the test part says of the same blend over the training part.
+    factors, and of the same blend over the training part what the test part says and what it
+    lists.
     """
     taste, trained = read_taste(folder.taste)
     split = to_split(ratings[ratings["weight"] > 0])
@@ -120,4 +130,5 @@ def find_taste(
     items = Ease(liked.to_matrix(everything), chosen.regularisation)
     scorers = make_scorers(liked, everything, final, vectors, items)
     scorers[POPULARITY] = fame
-    return blend_scorers(scorers, liked, everything, chosen.shares), final[1], ranking
+    final_blend = blend_scorers(scorers, liked, everything, chosen.shares)
+    return final_blend, final[1], ranking, list_judged(liked, split, blend)

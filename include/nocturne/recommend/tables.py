@@ -4,15 +4,25 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 from pymongo.database import Database
 
+from nocturne.errors import BadInput
 from nocturne.recommend.candidates import ModelFolder, Recipe
+from nocturne.recommend.dealings import hash_rows
 from nocturne.recommend.for_you import Shelf, build_for_you_rows
+from nocturne.recommend.judged_lists import name_rows
 from nocturne.recommend.library import Library, read_library
 from nocturne.recommend.listeners import understand_listeners
 from nocturne.recommend.similar import Search, name_neighbours, search
 from nocturne.recommend.space import embed_tracks
-from nocturne.store.versions import is_whole, note_version, require_version, write_table
+from nocturne.store.versions import (
+    JUDGED_LISTS,
+    is_whole,
+    note_version,
+    require_version,
+    write_table,
+)
 
 Document = dict[str, Any]
 Row = dict[str, Any]
@@ -29,6 +39,7 @@ def build_tables(
     model = require_version(database, version)
     if not is_whole(database, version):
         recipe = Recipe(**model["inputs"]["recipe"])
+        require_dealings(folder, model)
         library = read_library(database, collection, folder)
         vectors, space = embed_tracks(library.features, library.genres, recipe.metric)
         found = search(vectors, recipe.neighbours)
@@ -45,6 +56,7 @@ def build_tables(
             "similar_tracks": write_table(database, "similar_tracks", version, similar),
             "for_you": write_table(database, "for_you", version, lists),
         }
+        write_table(database, JUDGED_LISTS, version, name_rows(version, listeners.judged))
         noted = {
             "tables": tables,
             "tables_removed": False,
@@ -55,6 +67,16 @@ def build_tables(
         }
         note_version(database, version, noted)
     return dict(require_version(database, version)["tables"])
+
+
+def require_dealings(folder: ModelFolder, model: Document) -> None:
+    """Raise BadInput unless the listening is that which the version is named by."""
+    named = model["inputs"].get("dealings_sha256")
+    if hash_rows(pd.read_parquet(folder.dealings)) != named:
+        raise BadInput(
+            f"{folder.dealings} is not the listening that {model['_id']} was planned with. Remove"
+            f" the folder {folder.path}, then clear plan_candidate and what follows."
+        )
 
 
 def build_similar_rows(version: str, library: Library, found: Search) -> Iterator[Row]:

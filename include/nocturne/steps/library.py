@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nocturne.errors import BadInput
-from nocturne.nights import Night
+from nocturne.nights import Night, require_over
 from nocturne.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def choose_library(settings: Settings, params: Mapping[str, Any], night: Night) 
     return sample.audio_dir, sample.metadata_dir
 
 
+def name_library(audio_dir: Path, metadata_dir: Path) -> str:
+    """Versions of the same folders are compared with each other."""
+    return f"{audio_dir.absolute()} {metadata_dir.absolute()}"
+
+
 def land_library(
     settings: Settings,
     database: "Database[Summary]",
@@ -47,12 +53,16 @@ def land_library(
     night: Night,
     run_id: str,
 ) -> Summary:
-    """Match metadata with audio, as known at the end of the night; set bad rows aside."""
+    """Match metadata with audio, as known at the end of the night; set bad rows aside.
+
+    Raises BadInput if the night is not over.
+    """
     from nocturne.catalogue.land import land_library, write_landed
     from nocturne.refusals import require_few
     from nocturne.store.collections import ensure_collections
     from nocturne.store.quarantine import record_refusals
 
+    require_over(night, datetime.now(UTC))
     audio_dir, metadata_dir = folders
     landed = land_library(audio_dir, metadata_dir, known_before=night.end)
     run_dir = settings.run_dir(run_id)
@@ -65,7 +75,7 @@ def land_library(
         "run_dir": str(run_dir),
         "catalogue": str(run_dir / "catalogue.parquet"),
         "report": str(run_dir / "extraction.json"),
-        "library": f"{audio_dir.absolute()} {metadata_dir.absolute()}",
+        "library": name_library(audio_dir, metadata_dir),
         "audio_dir": str(audio_dir.absolute()),
         "store": str(settings.features_dir),
         "sample_rate": settings.sample_rate,

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nocturne.errors import BadInput
-from nocturne.nights import Night
+from nocturne.nights import Night, last_complete_night, require_over
 from nocturne.settings import Settings
 from nocturne.steps.library import read_sent
 
@@ -48,10 +49,18 @@ def plan_candidate(
     ks: tuple[int, int],
     night: Night,
     run_id: str,
+    may_replace: bool = False,
 ) -> Summary:
-    """Name the version that this night's tracks and listens make, and write its inputs."""
-    from nocturne.recommend.candidates import ModelFolder, choose_recipe, plan_candidate
+    """Name the version that this night's tracks and listens make, and write its inputs.
 
+    `may_replace`: it may take the place of another library's version. Raises BadInput if the night
+    is not over, or so old that its tables would go at once.
+    """
+    from nocturne.recommend.candidates import ModelFolder, choose_recipe, plan_candidate
+    from nocturne.store.retention import require_kept
+
+    require_over(night, datetime.now(UTC))
+    require_kept(database, night.data_date, settings.versions_kept)
     k_min, k_max = ks
     recipe = choose_recipe(settings, feature_set, k_min, k_max)
     origin = {"run_id": run_id, "library": landed["library"], "audio_dir": landed["audio_dir"]}
@@ -62,6 +71,7 @@ def plan_candidate(
     folder = ModelFolder(settings.models_dir / version)
     return {
         "version": version,
+        "may_replace": may_replace,
         "folder": str(folder.path),
         "tracks": str(folder.tracks),
         "ratings": str(folder.ratings),
@@ -93,7 +103,8 @@ def check_candidate(settings: Settings, database: "Database[Summary]", planned: 
     from nocturne.store.versions import require_version
 
     version = planned["version"]
-    verdicts = judge_candidate(database, version, choose_limits(settings))
+    may_replace = planned.get("may_replace", False)
+    verdicts = judge_candidate(database, version, choose_limits(settings), may_replace)
     model = require_version(database, version)
     report = write_page(settings, planned, model)
     require_passed(version, verdicts)
@@ -102,20 +113,45 @@ def check_candidate(settings: Settings, database: "Database[Summary]", planned: 
 
 
 def publish_version(
-    settings: Settings, client: "MongoClient[Summary]", planned: Summary
+    settings: Settings, client: "MongoClient[Summary]", planned: Summary, scheduled: bool = False
 ) -> Summary:
     """Move the live pointer to the candidate, unless a newer day is live; then let go of tables
     that are older than the settings keep. The report says so.
+
+    Raises BadInput if a scheduled night, which is the newest there is, may not go live and never
+    was, or any night because what is live is of a day to come: every later one would publish
+    nothing either.
     """
-    from nocturne.store import versions
+    from nocturne.store import retention, versions
 
     version = planned["version"]
     moved = versions.publish(client, settings.mongo_database, version)
     database = client[settings.mongo_database]
-    retired = versions.remove_old_tables(database, settings.versions_kept)
+    retired = retention.remove_old_tables(database, settings.versions_kept)
+    retention.note_built(database, version)
     write_page(settings, planned, versions.require_version(database, version))
+    if not (moved or was_live(database, version)) and (scheduled or is_ahead(database)):
+        raise BadInput(
+            f"{version} was not published: a newer day is live: {name_live(database)}. If that day"
+            " is a mistake, `./nocturne rollback VERSION` makes another live, and clearing"
+            " publish_version then publishes this night."
+        )
     because = "published" if moved else f"a newer day is live: {name_live(database)}"
     return {"version": version, "live": moved, "because": because, "retired": retired}
+
+
+def was_live(database: "Database[Summary]", version: str) -> bool:
+    from nocturne.store.versions import PUBLISHED, require_version
+
+    return bool(require_version(database, version)["state"] == PUBLISHED)
+
+
+def is_ahead(database: "Database[Summary]") -> bool:
+    """Is what is live of a day that is not over?"""
+    from nocturne.store.versions import live_version
+
+    live = live_version(database)
+    return live is not None and live["data_date"] > last_complete_night(datetime.now(UTC)).data_date
 
 
 def name_live(database: "Database[Summary]") -> str | None:

@@ -91,6 +91,11 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
             {"version": "string", "user_id": "string", "basis": "string", "items": "array"},
             [[("version", ASCENDING), ("user_id", ASCENDING)]],
         ),
+        Collection(
+            "judged_lists",
+            {"version": "string", "user_id": "string", "items": "array", "held_out": "array",
+             "heard": "array"},
+        ),
         Collection("live", {}, [[("at", DESCENDING)]]),
         Collection(
             "listeners",

@@ -21,6 +21,15 @@ def read_tracks(
         yield from collection.find(chosen, fields).sort("_id")
 
 
+def describe_changed(version: str, track_ids: list[str]) -> str:
+    """That stored tracks are not those that a version is named by, and what to do."""
+    return (
+        f"{len(track_ids)} tracks have been replaced by a later night since {version} was planned:"
+        f" {', '.join(track_ids[:5])}. Equal names must mean equal rows: clear plan_candidate and"
+        " what follows, and the night gets a version of what is stored now."
+    )
+
+
 def require_tracks(collection: Collection[Document], track_ids: set[str]) -> None:
     """Raise NocturneError naming the first tracks that were sent but are not stored."""
     found = {track["_id"] for track in read_tracks(collection, track_ids, ["_id"])}

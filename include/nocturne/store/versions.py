@@ -20,6 +20,8 @@ from nocturne.errors import BadInput, NocturneError
 Document = dict[str, Any]
 POINTER = "pointer"
 TABLES = ("similar_tracks", "for_you")
+JUDGED_LISTS = "judged_lists"
+"""Not published: by it the next version is compared with this one; it goes with the tables."""
 PUBLISHED, CHECKED = "published", "checked"
 REFUSED, REJECTED, RETIRED = "refused", "rejected", "retired"
 STORED_STATES = (PUBLISHED, CHECKED)
@@ -46,8 +48,9 @@ def note_version(database: Database[Document], version: str, fields: Document) -
 
 
 def note_run(database: Database[Document], version: str, run_id: str) -> None:
-    """A run has come to this version, whichever run made it first."""
-    database["models"].update_one({"_id": version}, {"$addToSet": {"runs": run_id}})
+    """A run has come to this version, whichever run made it first, and is building it."""
+    building = {"$addToSet": {"runs": run_id}, "$set": {"building_since": datetime.now(UTC)}}
+    database["models"].update_one({"_id": version}, building)
 
 
 def note_approval(
@@ -162,6 +165,7 @@ def advance_pointer(session: ClientSession, database: Database[Document], versio
     current = live_version(database, session)
     if current and current["version"] == version:
         return True
+    require_tables(database, version, session)
     if current and current["data_date"] > require_version(database, version)["data_date"]:
         return False
     write_pointer(session, database, version, "published")
@@ -179,10 +183,31 @@ def roll_back(client: MongoClient[Document], database_name: str, version: str | 
     if not is_complete(database, target):
         raise BadInput(f"Version {target} is not whole (any more) and cannot be made live.")
     with client.start_session() as session:
-        session.with_transaction(
-            lambda active: write_pointer(active, database, target, "rolled back")
-        )
+        session.with_transaction(lambda active: move_back(active, database, target))
     return target
+
+
+def move_back(session: ClientSession, database: Database[Document], version: str) -> None:
+    """Nothing if it is live already: the history tells of changes."""
+    current = live_version(database, session)
+    if current and current["version"] == version:
+        return
+    require_tables(database, version, session)
+    write_pointer(session, database, version, "rolled back")
+
+
+def require_tables(database: Database[Document], version: str, session: ClientSession) -> None:
+    """Raise BadInput if retention has taken the version's tables since they were looked at.
+
+    Retention and the pointer both write the version's document, so that of two at once the later
+    sees what the earlier has done.
+    """
+    found = database["models"].find_one({"_id": version}, ["tables"], session=session)
+    if not (found and found.get("tables")):
+        raise BadInput(
+            f"Version {version} is not whole (any more) and cannot be made live: its tables have"
+            " been removed."
+        )
 
 
 def version_before(database: Database[Document]) -> str:
@@ -242,30 +267,3 @@ def list_versions(database: Database[Document]) -> list[Document]:
         {**model, "live": current is not None and current["version"] == model["_id"]}
         for model in found
     ]
-
-
-def remove_old_tables(database: Database[Document], keep: int) -> list[str]:
-    """Drop the tables of all that is older than the newest `keep` whole versions, but never those
-    of the live one; the names of the versions.
-
-    The documents in `models` stay; what could have been made live is marked `retired`.
-    """
-    versions = list_versions(database)
-    whole = [place for place, model in enumerate(versions) if model["state"] in STORED_STATES]
-    oldest_kept = whole[:keep][-1] if whole else len(versions)
-    old = [
-        model
-        for model in versions[oldest_kept + 1 :]
-        if not model.get("tables_removed") and not model["live"]
-    ]
-    for model in old:
-        retire(database, model)
-    return [str(model["_id"]) for model in old]
-
-
-def retire(database: Database[Document], model: Document) -> None:
-    for table in TABLES:
-        database[table].delete_many(of_version(model["_id"]))
-    state = RETIRED if model["state"] in STORED_STATES else model["state"]
-    change = {"$set": {"state": state, "tables_removed": True}, "$unset": {"tables": ""}}
-    database["models"].update_one({"_id": model["_id"]}, change)
