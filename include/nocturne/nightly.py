@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nocturne.errors import Misuse, ServiceUnavailable
-from nocturne.nights import Night, last_complete_night, night_of, parse_day
+from nocturne.errors import Misuse, NocturneError, ServiceUnavailable
+from nocturne.nights import Night, last_complete_night, night_of, parse_day, require_over
 from nocturne.settings import Settings
 from nocturne.stack.services import find_services
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from nocturne.recommend.lookup import Catalogue
 
 Say = Callable[[str], None]
+Confirm = Callable[[str], bool]
+STOP_RUN = "in Airflow mark the run as failed, which ends it"
+STOP_BACKFILL = "in Airflow cancel the backfill, which ends what has not begun"
+MOST_NIGHTS = 366
+"""Of one backfill: Airflow makes a run for each at once, and a mistyped year is thousands."""
 PATIENCE_SECONDS = 4
 """How long a command waits for a MongoDB that does not answer."""
 SHOWN_TRACKS = 4
@@ -30,11 +35,17 @@ SHOWN_NEIGHBOURS = 3
 
 
 def run_night(
-    settings: Settings, audio: Path | None, metadata: Path | None, date: str | None, say: Say
+    settings: Settings,
+    audio: Path | None,
+    metadata: Path | None,
+    date: str | None,
+    say: Say,
+    confirm: Confirm,
 ) -> dict[str, Any]:
     """One real run of the nightly DAG on a library, or on the sample, and what it published.
 
-    Raises NocturneError with the last words of the tasks that failed.
+    `confirm` is asked whether another library that is live may be replaced. Raises NocturneError
+    with the last words of the tasks that failed.
     """
     from nocturne.console import task_progress
     from nocturne.stack.airflow_runs import NIGHTLY, follow_run, require_success, start_night
@@ -44,10 +55,12 @@ def run_night(
     night = complete_night(date) if date else last_complete_night(datetime.now(UTC))
     conf = choose_library(settings, audio, metadata, night, say)
     settings = bring_up(settings, say)
+    if audio and metadata:
+        conf["replace_library"] = ask_to_replace(settings, audio, metadata, night, confirm)
     with connect_airflow(settings) as api:
         say(f"running {NIGHTLY} for the night of {night.data_date}")
         run_id = start_night(api, night, conf)
-        with task_progress() as watch:
+        with task_progress() as watch, tell_what_goes_on(f"run {run_id}", STOP_RUN):
             finished = follow_run(api, NIGHTLY, run_id, watch)
         require_success(api, finished)
     with connect_catalogue(settings) as catalogue:
@@ -62,15 +75,50 @@ def run_night(
     }
 
 
+def ask_to_replace(
+    settings: Settings, audio: Path, metadata: Path, night: Night, confirm: Confirm
+) -> bool:
+    """May the live version of another library be replaced? False if there is none.
+
+    Raises Misuse if not: then nothing is run.
+    """
+    from nocturne.recommend.candidates import find_replaced
+    from nocturne.steps.library import name_library
+
+    library = name_library(audio, metadata)
+    planned = {"library": library, "data_date": night.data_date, "state": "candidate"}
+    with connect_catalogue(settings) as catalogue:
+        replaced = find_replaced(catalogue.database, planned)
+    if replaced is None:
+        return False
+    if not confirm(f"{replaced} of another library is live. Replace it, for everybody?"):
+        raise Misuse(
+            f"{replaced} of another library is live, and {audio} would replace it for everybody:"
+            " `--yes` allows that. Nothing was run."
+        )
+    return True
+
+
+@contextmanager
+def tell_what_goes_on(what: str, how_to_stop: str) -> Iterator[None]:
+    """Ctrl-C ends the watching alone. Raises NocturneError that says so."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise NocturneError(
+            f"You have stopped watching; {what} goes on in Airflow, and what it makes may go live."
+            f" To stop it: {how_to_stop}, or `./nocturne down` stops everything."
+        ) from interrupt
+
+
 def complete_night(day: str) -> Night:
     """The night of a day as in 2026-11-19.
 
     Raises Misuse if it is not over: Airflow would wait for it, or publish half a day as a whole.
     """
-    newest = last_complete_night(datetime.now(UTC))
-    if parse_day(day) > newest.start.date():
-        raise Misuse(f"The night of {day} is not over; the last one that is: {newest.data_date}.")
-    return night_of(parse_day(day))
+    night = night_of(parse_day(day))
+    require_over(night, datetime.now(UTC))
+    return night
 
 
 def choose_library(
@@ -129,6 +177,12 @@ def backfill_nights(settings: Settings, first: str, last: str, say: Say) -> dict
     start, end = complete_night(first), complete_night(last)
     if start.start > end.start:
         raise Misuse(f"{first} is after {last}.")
+    nights = (end.start - start.start).days + 1
+    if nights > MOST_NIGHTS:
+        raise Misuse(
+            f"{first} to {last} are {nights} nights; one backfill takes {MOST_NIGHTS}. If that is"
+            " no slip, ask for them in parts."
+        )
     return follow_nights(bring_up(settings, say), start, end)
 
 
@@ -147,10 +201,11 @@ def follow_nights(settings: Settings, start: Night, end: Night) -> dict[str, str
     with connect_airflow(settings) as api:
         backfill = start_backfill(api, start, end)
         shown: dict[str, str] = {}
-        for runs in follow_backfill(api, backfill, start, end):
-            for run_id, state in runs.items() - shown.items():
-                err.print(f"  {run_id} {state}", markup=False)
-            shown = runs
+        with tell_what_goes_on(f"backfill {backfill}", STOP_BACKFILL):
+            for runs in follow_backfill(api, backfill, start, end):
+                for run_id, state in runs.items() - shown.items():
+                    err.print(f"  {run_id} {state}", markup=False)
+                shown = runs
         for run_id in [name for name, state in shown.items() if state == "failed"]:
             require_success(api, find_run(api, NIGHTLY, run_id))
     return shown

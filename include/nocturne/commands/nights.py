@@ -1,5 +1,7 @@
 """Commands about nights, and what they published."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ def run(
     audio: Annotated[Path | None, typer.Option(help="Folder of audio files.")] = None,
     metadata: Annotated[Path | None, typer.Option(help="Folder of FMA-like CSV files.")] = None,
     date: Annotated[str | None, typer.Option(help="Day of data; default: the last night.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace another library.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run the nightly DAG once through Airflow, then show what it published."""
@@ -26,7 +29,8 @@ def run(
     from nocturne.nightly import run_night
     from nocturne.settings import load_settings
 
-    show_run(run_night(load_settings(), audio, metadata, date, say), as_json)
+    confirm = partial(confirm_on_terminal, yes)
+    show_run(run_night(load_settings(), audio, metadata, date, say, confirm), as_json)
 
 
 @app.command()
@@ -47,7 +51,7 @@ def recommend(
     user: Annotated[str | None, typer.Option(help="Listener id.")] = None,
     song: Annotated[str | None, typer.Option(help="Title, misspelt or not.")] = None,
     artist: Annotated[str | None, typer.Option(help="Artist, beside --song.")] = None,
-    count: Annotated[int, typer.Option("-n", min=1, help="How many tracks.")] = 10,
+    count: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many tracks.")] = 10,
     as_json: Json = False,
 ) -> None:
     """The tracks nearest to one, or those for a listener, from the live version."""
@@ -101,9 +105,9 @@ def live_at(
 ) -> None:
     """Which version was live at a moment."""
     from nocturne.console import out, print_json
-    from nocturne.nights import parse_moment
+    from nocturne.nights import parse_past_moment
 
-    moment = parse_moment(time)
+    moment = parse_past_moment(time)
     with open_catalogue() as catalogue:
         from nocturne.store.versions import live_at as find_live
 
@@ -112,6 +116,11 @@ def live_at(
         print_json(entry)
     else:
         out.print(entry["version"] if entry else "nothing was live then")
+
+
+def confirm_on_terminal(yes: bool, question: str) -> bool:
+    """Without a terminal nobody can be asked: only `--yes` is one."""
+    return yes or (sys.stdin.isatty() and typer.confirm(question, err=True))
 
 
 def show_run(result: dict[str, Any], as_json: bool) -> None:

@@ -2,11 +2,14 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nocturne.commands.options import Json
+
+if TYPE_CHECKING:
+    from nocturne.settings import Settings
 
 app = typer.Typer()
 
@@ -51,7 +54,7 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def logs(
     name: Annotated[str, typer.Argument(help="kafka, mongo, airflow-scheduler, …")] = "",
-    lines: Annotated[int, typer.Option("-n", min=1, help="Lines from the end.")] = 50,
+    lines: Annotated[int, typer.Option("-n", min=1, max=100_000, help="Lines from the end.")] = 50,
 ) -> None:
     """Print the last lines of a server's log; without a name, of all."""
     from nocturne.console import print_log
@@ -77,11 +80,26 @@ def test(context: typer.Context) -> None:
 def show_status(as_json: bool) -> bool:
     from dataclasses import asdict
 
-    from nocturne.console import print_json, print_status
+    from nocturne.console import out, print_json, print_status
     from nocturne.settings import load_settings
     from nocturne.stack.services import find_services
     from nocturne.stack.stack import read_status
 
-    found = read_status(find_services(load_settings()))
-    print_json(asdict(found)) if as_json else print_status(found)
+    settings = find_services(load_settings())
+    found = read_status(settings)
+    refused = read_refused_nights(settings) if found.healthy.get("mongo") else None
+    if as_json:
+        print_json(asdict(found) | ({"refused_nights": refused} if refused else {}))
+    else:
+        print_status(found)
+        if refused:
+            out.print(refused, style="red", markup=False)
     return found.running and all(found.healthy.values())
+
+
+def read_refused_nights(settings: "Settings") -> str | None:
+    from nocturne.nightly import connect_catalogue
+    from nocturne.store.refused_nights import describe_refused_nights
+
+    with connect_catalogue(settings) as catalogue:
+        return describe_refused_nights(catalogue.database)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from nocturne.errors import BadInput
+from nocturne.store.refused_nights import describe_refused_nights
 from nocturne.store.tokens import find_holder
 from nocturne.stream.messages import Recommendations
 from nocturne.web import history, library
@@ -119,6 +120,7 @@ def show_version(request: Request, site: TheSite, version: VersionName) -> Respo
         request,
         "models.html",
         versions=versions.versions,
+        refused_nights=describe_refused_nights(site.database),
         reigns=training.measure_reigns(versions.history),
         chosen=chosen,
         has_report=(site.settings.reports_dir / f"{version}.html").is_file(),
