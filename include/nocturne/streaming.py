@@ -5,7 +5,6 @@ Clients of Kafka and MongoDB are loaded once it is known that there are servers.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nocturne.errors import Misuse
@@ -100,7 +99,7 @@ def describe_letters(settings: Settings, topic: str, everything: bool) -> list[d
             "rule": letter.rule,
             "error": letter.error,
             "run_id": letter.run_id,
-            "sent_at": datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC),
+            "sent_at": letter.sent_at or f"{letter.sent_at_ms} ms, in no year",
             "key": show(letter.key),
             "bytes": len(letter.value or b""),
             "begins": show(letter.value),

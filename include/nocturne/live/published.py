@@ -66,6 +66,10 @@ class Published:
         found = self.rows.find((version, track_id) for track_id in track_ids)
         return {track_id: near for (_, track_id), near in found.items()}
 
+    def find_present(self, version: str, track_ids: Iterable[str]) -> set[str]:
+        """Those of the tracks that the version has."""
+        return set(self.find_nearest(version, track_ids))
+
     def find_names(self, version: str, track_ids: Iterable[str]) -> dict[str, Names]:
         """Title and artist of each track, as they were when the version was first asked for."""
         found = self.names.find((version, track_id) for track_id in track_ids)

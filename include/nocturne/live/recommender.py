@@ -143,10 +143,16 @@ class LiveRecommender:
         self.send(consumer, read, lists)
 
     def renew_lists(self, events: list[Document]) -> list[Shown]:
-        """The lists of everybody who did something, newly made and stored where that is new."""
+        """The lists of everybody who did something, newly made and stored where that is new.
+
+        What is done to tracks that the live version lacks could move no list.
+        """
+        published = self.desk.published
+        present = published.find_present(published.live(), (event["track_id"] for event in events))
         by_listener: dict[str, list[Document]] = defaultdict(list)
         for event in events:
-            by_listener[event["user_id"]].append(event)
+            if event["track_id"] in present:
+                by_listener[event["user_id"]].append(event)
         shown: list[Shown] = []
         changes = []
         for user_id, remembered in self.desk.memory.recall(by_listener).items():
@@ -157,8 +163,7 @@ class LiveRecommender:
                 changes.append((listener, self.desk.renew(listener, remembered.seq + 1)))
             elif remembered.shown:
                 shown.append(remembered.shown)
-        self.desk.memory.store(changes)
-        return shown + [made for _, made in changes]
+        return shown + self.desk.memory.store(changes)
 
     def send(self, consumer: Consumer, read: list[TopicPartition], lists: list[Shown]) -> None:
         if self.writer is None:

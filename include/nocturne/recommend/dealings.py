@@ -16,6 +16,7 @@ from pymongo.database import Database
 from nocturne.models.interactions import Interactions
 from nocturne.models.splits import FEWEST_ITEMS, Split, split_by_user
 from nocturne.models.taste import NEGATIVE, TEST, TRAIN, VALIDATION, list_names, weigh
+from nocturne.stream.messages import EARLIEST
 
 Document = dict[str, Any]
 ACTIONS = {"plays": "listen", "likes": "like", "skips": "skip", "hides": "hide"}
@@ -26,7 +27,8 @@ SPLIT_SEED = 0
 def read_dealings(
     database: Database[Document], before: datetime, items: Iterable[str]
 ) -> pd.DataFrame:
-    """Events before a moment on known items, counted by listener and item, in their order.
+    """Events before a moment on known items, counted by listener and item, in their order; what is
+    stored from the time when no clock was right is left alone.
 
     Columns: user, item, how many plays, likes, skips, hides, and `last_at`, the last of them.
     """
@@ -36,7 +38,7 @@ def read_dealings(
     }
     pair = {"user": "$user_id", "item": "$track_id"}
     steps: list[Document] = [
-        {"$match": {"at": {"$lt": before}}},
+        {"$match": {"at": {"$gte": EARLIEST, "$lt": before}}},
         {"$group": {"_id": pair, **counts, "last_at": {"$max": "$at"}}},
         {"$replaceWith": {"$mergeObjects": ["$_id", "$$ROOT"]}},
         {"$unset": "_id"},

@@ -18,6 +18,7 @@ from nocturne.stream.connection import (
     open_consumer,
 )
 from nocturne.stream.dead_letters import Letter, read_letters
+from nocturne.stream.headers import say_sent_first
 from nocturne.stream.offsets import measure_topic
 from nocturne.stream.topics import Topic
 from nocturne.stream.transactions import (
@@ -41,8 +42,9 @@ def list_letters(config: KafkaConfig, topic: Topic) -> Iterator[tuple[Letter, bo
 def replay_letters(config: KafkaConfig, topic: Topic) -> int:
     """Send the messages of letters that wait to their topic again, as they were; how many.
 
-    They keep the time at which they were sent first, and with it their place among the records
-    of their id. Raises ServiceUnavailable or BadInput; what was not sent still waits then.
+    A header keeps the time at which they were sent first, and with it their place among the records
+    of their id; retention counts from now. Raises ServiceUnavailable or BadInput; what was not sent
+    still waits then.
     """
     with open_replayer(config, topic) as consumer:
         # First the id, so that nobody else replays; then what is left.
@@ -66,8 +68,7 @@ def send_back(producer: Producer, consumer: Consumer, topic: Topic, letters: lis
                 topic.name,
                 letter.value,
                 letter.key,
-                timestamp=max(letter.sent_at_ms, 0),
-                headers=list(letter.headers),
+                headers=say_sent_first(list(letter.headers), letter.sent_at_ms),
             )
         done = {letter.partition: letter.position + 1 for letter in letters}
         producer.send_offsets_to_transaction(

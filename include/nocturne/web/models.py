@@ -1,9 +1,9 @@
 """What the API answers, beside the contracts of the messages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from nocturne.stream.messages import Recommendations, RecommendedTrack, UserActivity
 
@@ -183,5 +183,17 @@ class SimulationOrder(BaseModel):
     rate: float = Field(2.0, gt=0, le=200)
 
 
-Events = Annotated[list[UserActivity], Field(min_length=1, max_length=MOST_EVENTS)]
+def require_not_to_come(events: list[UserActivity]) -> list[UserActivity]:
+    now = datetime.now(UTC)
+    for place, event in enumerate(events):
+        if why := event.why_too_early(now):
+            raise ValueError(f"event {place}: {why}")
+    return events
+
+
+Events = Annotated[
+    list[UserActivity],
+    Field(min_length=1, max_length=MOST_EVENTS),
+    AfterValidator(require_not_to_come),
+]
 Songs = Annotated[list[Song], Field(min_length=1, max_length=MOST_SONGS)]
