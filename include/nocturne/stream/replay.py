@@ -7,6 +7,7 @@ that sends the messages, so a replay that dies, or runs beside another, doubles 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
+from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -64,12 +65,8 @@ def replay_letters(config: KafkaConfig, topic: Topic) -> int:
 def send_back(producer: Producer, consumer: Consumer, topic: Topic, letters: list[Letter]) -> None:
     with transaction(producer):
         for letter in letters:
-            producer.produce(
-                topic.name,
-                letter.value,
-                letter.key,
-                headers=say_sent_first(list(letter.headers), letter.sent_at_ms),
-            )
+            headers: Any = say_sent_first(list(letter.headers), letter.sent_at_ms)
+            producer.produce(topic.name, letter.value, letter.key, headers=headers)
         done = {letter.partition: letter.position + 1 for letter in letters}
         producer.send_offsets_to_transaction(
             [TopicPartition(topic.dead_letter, part, offset) for part, offset in done.items()],
