@@ -9,6 +9,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
+from nocturne.listener_names import settle_name
 from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import live_version, of_version
 
@@ -87,8 +88,10 @@ class Catalogue:
 
     def for_listener(self, user_id: str, count: int) -> ForListener:
         """The listener's list; that for anybody if the live version does not know them."""
-        if user_id == ANYBODY:
-            raise BadInput("The id of a listener is empty.")
+        try:
+            user_id = settle_name(user_id)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
         version = self.live()
         table = self.database["for_you"]
         row = table.find_one({"_id": f"{version}/{user_id}"})

@@ -58,7 +58,7 @@ def check_message(topic: Topic, contract: type[Record], message: Message) -> Doc
     except ValidationError as error:
         return Poison(message, *describe_breach(error))
     key = message.key()
-    if key != record.key().encode():
+    if not record.has_key(key):
         return Poison(message, "key", f"key {key!r}, body {record.key()!r}")
     sent_at = when_sent(message)
     if sent_at is None:

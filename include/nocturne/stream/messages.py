@@ -1,6 +1,7 @@
 """The contracts of the messages."""
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,6 +17,7 @@ from pydantic import (
     StrictStr,
 )
 
+from nocturne.listener_names import settle_name
 from nocturne.store.collections import FEATURES_PER_TRACK
 from nocturne.store.hashes import hash_track
 
@@ -80,6 +82,10 @@ class Record(BaseModel, ABC):
     @abstractmethod
     def key(self) -> str:
         """The key that the message must have: records of one key stay in order."""
+
+    def has_key(self, key: bytes | None) -> bool:
+        """Is that the message's key?"""
+        return key == self.key().encode()
 
     @abstractmethod
     def to_document(self) -> Document:
@@ -159,7 +165,7 @@ class UserActivity(Record):
     LONGEST_PLAY_MS: ClassVar[int] = 24 * 60 * 60 * 1000
 
     event_id: Identifier
-    user_id: Identifier
+    user_id: Annotated[Identifier, AfterValidator(settle_name)]
     track_id: Identifier
     action: Literal["listen", "like", "skip", "hide"]
     at: Moment
@@ -167,6 +173,11 @@ class UserActivity(Record):
 
     def key(self) -> str:
         return self.user_id
+
+    def has_key(self, key: bytes | None) -> bool:
+        """Its sender may have spelt the name in another of Unicode's forms."""
+        spelt = (key or b"").decode(errors="replace")
+        return super().has_key(key) or unicodedata.normalize("NFC", spelt) == self.user_id
 
     def happened_at(self) -> datetime:
         return self.at

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from nocturne.stream.connection import (
     REQUEST_SECONDS,
@@ -20,7 +21,7 @@ from nocturne.stream.connection import (
 )
 from nocturne.stream.dead_letters import Letter, read_letters
 from nocturne.stream.headers import say_sent_first
-from nocturne.stream.offsets import measure_topic
+from nocturne.stream.offsets import is_settling, measure_topic
 from nocturne.stream.topics import Topic
 from nocturne.stream.transactions import (
     TRANSACTION_SECONDS,
@@ -79,8 +80,19 @@ def find_replayed(consumer: Consumer, config: KafkaConfig, topic: Topic) -> dict
     """By partition of the dead letters, the offset up to which they were fed back."""
     extent = measure_topic(open_admin(config), topic.dead_letter)
     parts = [TopicPartition(topic.dead_letter, part) for part in extent.first]
-    found = consumer.committed(parts, timeout=REQUEST_SECONDS)
+    found = ask_committed(consumer, parts)
     return {part.partition: part.offset for part in found if part.offset >= 0}
+
+
+@retry(
+    retry=retry_if_exception(is_settling),
+    stop=stop_after_delay(REQUEST_SECONDS),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
+def ask_committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition]:
+    """On brokers that had no group yet, its coordinator has to be found first."""
+    return consumer.committed(parts, timeout=REQUEST_SECONDS)
 
 
 @contextmanager

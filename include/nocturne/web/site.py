@@ -22,11 +22,12 @@ from nocturne.stream.activity import ActivitySender
 from nocturne.stream.connection import KafkaConfig
 from nocturne.web.hub import Hub
 from nocturne.web.metrics import OPEN_STREAMS
+from nocturne.web.readiness import Readiness
 
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
-# Somebody waits for the page.
-PATIENCE_SECONDS = 3
+# Somebody waits for the page, three seconds at most with what is done around it.
+PATIENCE_SECONDS = 2.5
 # Some two milliseconds of work.
 TRACKS_AT_ONCE = 200
 LONGEST_REST_SECONDS = 0.05
@@ -99,12 +100,16 @@ class Site:
     sender: ActivitySender
     simulator: Simulator
     hub: Hub
+    readiness: Readiness
 
 
 @contextmanager
 def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
     """Raises ServiceUnavailable or BadInput if a server does not answer or refuses the login."""
-    with connect(settings, PATIENCE_SECONDS) as client, ActivitySender(config) as sender:
+    with (
+        connect(settings, PATIENCE_SECONDS, PATIENCE_SECONDS) as client,
+        ActivitySender(config) as sender,
+    ):
         database = client[settings.mongo_database]
         ensure_collections(database, settings.tracks_collection)
         desk = open_desk(database, settings)
@@ -115,7 +120,10 @@ def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
         titles = LiveTitles(published)
         Thread(target=titles.warm_up, daemon=True).start()
         try:
-            yield Site(settings, database, published, desk, titles, sender, simulator, hub)
+            yield Site(
+                settings, database, published, desk, titles, sender, simulator, hub,
+                Readiness(database, config),
+            )  # fmt: skip
         finally:
             simulator.stop()
             hub.stop()

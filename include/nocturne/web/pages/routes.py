@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -124,6 +124,22 @@ def show_version(request: Request, site: TheSite, version: VersionName) -> Respo
         has_report=(site.settings.reports_dir / f"{version}.html").is_file(),
         **training.describe_version(chosen),
     )
+
+
+@router.get("/api")
+def show_api(request: Request) -> Response:
+    """What the API takes and answers, as its own description has it."""
+    described = request.app.openapi()
+    return render(request, "api.html", info=described["info"], routes=list_routes(described))
+
+
+def list_routes(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each method of each path, in the order of the paths."""
+    return [
+        {"method": method.upper(), "path": path, **operation}
+        for path, methods in sorted(described["paths"].items())
+        for method, operation in methods.items()
+    ]
 
 
 @router.get("/token")

@@ -1,5 +1,6 @@
 // The search box: suggestions while typing, to be walked with the arrow keys.
-const base = document.documentElement.dataset.base;
+import { base, trackAddress } from "./events.js";
+
 const box = document.getElementById("search-text");
 const list = document.getElementById("search-found");
 const said = document.getElementById("search-said");
@@ -29,7 +30,7 @@ function pick(place) {
 }
 
 function open(option) {
-  location.assign(`${base}/tracks/${encodeURIComponent(option.dataset.trackId)}`);
+  location.assign(trackAddress(option.dataset.trackId));
 }
 
 function draw(tracks) {
@@ -52,7 +53,7 @@ function draw(tracks) {
   list.hidden = !tracks.length;
   box.setAttribute("aria-expanded", String(tracks.length > 0));
   box.removeAttribute("aria-activedescendant");
-  said.textContent = tracks.length ? `${tracks.length} songs` : "No song is called so.";
+  said.textContent = tracks.length ? `${tracks.length} ${tracks.length === 1 ? "song" : "songs"}` : "No song is called so.";
 }
 
 async function ask() {
