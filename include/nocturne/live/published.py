@@ -44,9 +44,14 @@ class Published:
         """The name of the live version, as it was at most POINTER_SECONDS ago."""
         pointer = self.pointer
         if pointer is None or monotonic() - pointer[1] > POINTER_SECONDS:
-            pointer = (self.catalogue.live(), monotonic())
-            self.pointer = pointer
+            return self.look()
         return pointer[0]
+
+    def look(self) -> str:
+        """The name of the live version, as it is now."""
+        version = self.catalogue.live()
+        self.pointer = (version, monotonic())
+        return version
 
     def find_as_of(self, version: str) -> datetime:
         """What happened before is in the version."""

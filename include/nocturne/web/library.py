@@ -136,13 +136,14 @@ def recommend_songs(site: Site, songs: Sequence[Song], count: int) -> SongRecomm
 
 
 def match_song(site: Site, song: Song) -> MatchedSong:
-    artists = " ".join(song.artists) if isinstance(song.artists, list) else song.artists
+    artists = song.artists if isinstance(song.artists, list) else [song.artists or ""]
     found = site.titles.get().match(song.track_name, artists, CANDIDATES)
-    track = choose_match(found)
+    chosen = choose_match(found)
     return MatchedSong(
         asked=song,
-        track=track and TrackSummary(**summarise(track)),
-        candidates=[] if track else [describe_candidate(match) for match in found],
+        track=chosen and TrackSummary(**summarise(chosen.track)),
+        guessed=chosen is not None and not chosen.is_same,
+        candidates=[] if chosen else [describe_candidate(match) for match in found],
     )
 
 

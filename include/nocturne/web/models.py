@@ -80,10 +80,13 @@ class Candidate(TrackSummary):
 
 
 class MatchedSong(BaseModel):
-    """`track` is the one that is meant, None if that is unclear: then see `candidates`."""
+    """`track` is the one that is meant, None if that is unclear: then see `candidates`. It is
+    `guessed` if it is not written as it was asked for.
+    """
 
     asked: Song
     track: TrackSummary | None
+    guessed: bool
     candidates: list[Candidate]
 
 

@@ -12,6 +12,8 @@ function close() {
   clearTimeout(timer);
   asked += 1;
   list.hidden = true;
+  said.className = "unseen";
+  said.textContent = "";
   active = -1;
   box.setAttribute("aria-expanded", "false");
   box.removeAttribute("aria-activedescendant");
@@ -52,7 +54,8 @@ function draw(tracks) {
   list.hidden = !tracks.length;
   box.setAttribute("aria-expanded", String(tracks.length > 0));
   box.removeAttribute("aria-activedescendant");
-  said.textContent = tracks.length ? `${tracks.length} songs` : "No song is called so.";
+  said.className = tracks.length ? "unseen" : "nothing-found";
+  said.textContent = tracks.length ? `${tracks.length} songs` : "No song or artist is called so.";
 }
 
 async function ask() {
