@@ -159,13 +159,14 @@ def merge_similar(
     site: Site, version: str, track_ids: Sequence[str], count: int
 ) -> list[Neighbour]:
     """The published neighbours of several tracks, by the sum of their cosines; none of the tracks
-    themselves. Cluster and reason are those of the nearest pair.
+    themselves, nor of their copies. Cluster and reason are those of the nearest pair.
     """
-    rows = [find_row(site, version, track_id) for track_id in dict.fromkeys(track_ids)]
+    found_rows = (find_row(site, version, track_id) for track_id in track_ids)
+    rows = {row.get("copy_of", row["track_id"]): row for row in found_rows}
     items: dict[str, list[Document]] = {}
-    for row in rows:
+    for row in rows.values():
         for item in row["similar"]:
-            if item["track_id"] not in track_ids:
+            if item["track_id"] not in rows:
                 items.setdefault(item["track_id"], []).append(item)
     totals = {track_id: sum(one["score"] for one in found) for track_id, found in items.items()}
     ranked = sorted(totals, key=lambda track_id: (-totals[track_id], track_id))[:count]
