@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from pymongo.database import Database
 
 from nocturne.recommend.candidates import ModelFolder, Recipe
 from nocturne.recommend.for_you import CLOSE, Shelf, build_for_you_rows
 from nocturne.recommend.library import Library, read_library
 from nocturne.recommend.listeners import understand_listeners
-from nocturne.recommend.similar import Neighbours, Search, name_neighbours, search
+from nocturne.recommend.similar import Neighbours, Search, name_row, search
 from nocturne.recommend.space import embed_tracks
 from nocturne.store.versions import is_whole, note_version, require_version, write_table
 
@@ -63,11 +64,11 @@ def build_similar_rows(version: str, library: Library, found: Search) -> Iterato
     A copy has the row of the track that it is a copy of, and says so.
     """
     places = {track_id: place for place, track_id in enumerate(library.track_ids)}
-    named = list(name_neighbours(library.track_ids, found))
+    ids = np.array(library.track_ids, dtype=object)
     clusters = dict(zip(library.track_ids, library.clusters, strict=True))
     for track_id in sorted([*library.track_ids, *library.copies]):
         original = library.copies.get(track_id)
-        neighbours = named[places[original or track_id]]
+        neighbours = name_row(ids, found, places[original or track_id])
         row = {
             "_id": f"{version}/{track_id}",
             "version": version,

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 from nocturne.recommend.names import (
     CLOSE_ENOUGH,
@@ -68,6 +69,13 @@ class Match:
         return self.similarity == SAME
 
 
+class Completed(NamedTuple):
+    """`guessed` if no name begins so, and these are near in spelling."""
+
+    tracks: list[Track]
+    guessed: bool
+
+
 class Titles:
     """The titles of a library, in memory; safe for several threads."""
 
@@ -94,14 +102,19 @@ class Titles:
         """Tracks that have a word that begins like each word typed, those that are called so first,
         then the most famous; if there are none, those near in spelling.
         """
+        return self.search(typed, count).tracks
+
+    def search(self, typed: str, count: int) -> Completed:
+        """The same, and whether what was typed is taken for misspelt."""
         asked = fold(typed[:LONGEST_QUERY])
         words = split_words(asked)
         if not words:
-            return []
+            return Completed([], guessed=False)
         begun = " ".join(map(quote_word, words))
         order = "(plain = ? OR player = ?) DESC, fame DESC, track_id"
         found = self.ask("words", begun, order, count, asked, asked)
-        return found or self.find_misspelt(words, count)
+        near = [] if found else self.find_misspelt(words, count)
+        return Completed(found or near, guessed=bool(near))
 
     def find_misspelt(self, words: list[str], count: int) -> list[Track]:
         """Tracks whose title or artist is near to what was typed, or has a word near to each."""

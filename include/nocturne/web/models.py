@@ -61,7 +61,10 @@ class Track(TrackSummary):
 
 
 class Found(BaseModel):
+    """`guessed` if nothing is called so, and these are near in spelling."""
+
     tracks: list[TrackSummary]
+    guessed: bool
 
 
 class Song(BaseModel):

@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 # Somebody waits for the page.
 PATIENCE_SECONDS = 3
-# Some two milliseconds of work.
-TRACKS_AT_ONCE = 200
+# Some five milliseconds of work.
+TRACKS_AT_ONCE = 100
 LONGEST_REST_SECONDS = 0.05
 LOOK_SECONDS = 1
 

@@ -179,3 +179,8 @@ def test_what_is_written_otherwise_is_a_guess(titles):
     asked = [("Hyperbalad", "Björk"), ("HYPERBALLAD", "bjork")]
     found = [choose_match(titles.match(title, [artist], 5)) for title, artist in asked]
     assert [match.is_same for match in found] == [False, True]
+
+
+def test_a_search_says_that_it_guessed(titles):
+    asked = ("hyperballad", "hyperbalad", "zzyzx")
+    assert [titles.search(typed, 5).guessed for typed in asked] == [False, True, False]

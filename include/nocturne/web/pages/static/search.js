@@ -34,7 +34,7 @@ function open(option) {
   location.assign(`${base}/tracks/${encodeURIComponent(option.dataset.trackId)}`);
 }
 
-function draw(tracks) {
+function draw({ tracks, guessed }) {
   const options = tracks.map((track, place) => {
     const option = document.createElement("li");
     option.id = `search-option-${place}`;
@@ -55,7 +55,8 @@ function draw(tracks) {
   box.setAttribute("aria-expanded", String(tracks.length > 0));
   box.removeAttribute("aria-activedescendant");
   said.className = tracks.length ? "unseen" : "nothing-found";
-  said.textContent = tracks.length ? `${tracks.length} songs` : "No song or artist is called so.";
+  const spelt = guessed ? " spelt nearly so" : "";
+  said.textContent = tracks.length ? `${tracks.length} songs${spelt}` : "No song or artist is called so.";
 }
 
 async function ask() {
@@ -67,7 +68,8 @@ async function ask() {
   }
   try {
     const answer = await fetch(`${base}/api/v1/search?n=8&q=${encodeURIComponent(text)}`);
-    const found = answer.ok ? (await answer.json()).tracks : [];
+    if (!answer.ok) throw new Error(answer.statusText);
+    const found = await answer.json();
     if (number === asked) draw(found);
   } catch {
     if (number === asked) close();
