@@ -140,7 +140,7 @@ def print_similar(found: Iterable[dict[str, Any]]) -> None:
 
 
 def print_for_listener(listed: dict[str, Any]) -> None:
-    known = "" if listed["known"] else " (unknown to this version: what is popular)"
+    known = "" if listed["known"] else " (unknown to this version: the list for anybody)"
     out.print(f"[bold]{escape(listed['user_id'])}[/]{known}  [dim]{escape(listed['version'])}[/]")
     print_recommendations(listed["items"])
 

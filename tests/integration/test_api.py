@@ -145,14 +145,19 @@ def test_a_track_and_what_is_like_it(client):
 def test_search_while_typing(client):
     found = client.get(f"{API}/search", params={"q": "titl 03", "n": 3}).json()["tracks"]
     assert [track["track_id"] for track in found] == ["030", "031", "032"]
-    assert client.get(f"{API}/search", params={"q": ""}).json() == {"tracks": []}
+    assert client.get(f"{API}/search", params={"q": ""}).json() == {
+        "tracks": [],
+        "guessed": False,
+    }
+    misspelt = client.get(f"{API}/search", params={"q": "tilte 030"}).json()
+    assert (misspelt["guessed"], misspelt["tracks"][0]["track_id"]) == (True, "030")
 
 
 def test_songs_by_their_names(client):
     songs = [{"track_name": "Titel 007", "artists": ["Artist 3"]}, {"track_name": "Title"}]
     answer = client.post(f"{API}/recommend_songs", json=songs, params={"n": 4}).json()
     first, second = answer["matched"]
-    assert first["track"]["track_id"] == "007"
+    assert (first["track"]["track_id"], first["guessed"]) == ("007", True)
     assert second["track"] is None
     assert len(second["candidates"]) == 5
     assert [one["track_id"] for one in answer["recommendations"]] == ["008", "009", "010", "011"]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 # Raise it when the same inputs and settings should give another version than before.
-RECIPE = 3
+RECIPE = 4
 HASH_DIGITS = 12
 
 
@@ -90,7 +90,13 @@ class ModelFolder:
 
     @property
     def tracks(self) -> Path:
+        """One of each recording."""
         return self.path / "inputs/tracks.parquet"
+
+    @property
+    def copies(self) -> Path:
+        """The others, each with the track that stands for it."""
+        return self.path / "inputs/copies.parquet"
 
     @property
     def dealings(self) -> Path:
@@ -125,13 +131,16 @@ def plan_candidate(
     versions are compared with each other, and `audio_dir`, its folder of audio.
     Raises BadInput if a track is stored with another feature set.
     """
-    from nocturne.recommend.dealings import hash_rows, read_dealings
+    from nocturne.recommend.dealings import hash_rows, merge_copies, read_dealings
+    from nocturne.recommend.recordings import COPY_FIELDS, find_copies
 
     ensure_collections(database, collection)
-    fields = ["content_sha256", "feature_set", "source"]
+    fields = ["content_sha256", "feature_set", "source", *COPY_FIELDS]
     tracks = list(read_tracks(database[collection], track_ids, fields))
     require_feature_set(tracks, recipe.feature_set)
+    copies = find_copies(tracks)
     dealings = read_dealings(database, night.end, (track["_id"] for track in tracks))
+    dealings = merge_copies(dealings, copies)
     contents = [[track["_id"], track["content_sha256"]] for track in tracks]
     made_of = {"tracks": contents, "dealings": hash_rows(dealings), "recipe": asdict(recipe)}
     digest = hash_content(made_of)
@@ -144,6 +153,7 @@ def plan_candidate(
         "inputs": {
             "sha256": digest,
             "tracks": len(tracks),
+            "recordings": len(tracks) - len(copies),
             "listeners": int(dealings["user"].nunique()),
             "dealings": len(dealings),
             "recipe": asdict(recipe),
@@ -152,11 +162,14 @@ def plan_candidate(
     }
     open_candidate(database, version, candidate)
     note_run(database, version, origin["run_id"])
-    write_inputs(ModelFolder(models_dir / version), [track["_id"] for track in tracks], dealings)
+    chosen = [track["_id"] for track in tracks if track["_id"] not in copies]
+    write_inputs(ModelFolder(models_dir / version), chosen, copies, dealings)
     return version
 
 
-def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: "pd.DataFrame") -> None:
+def write_inputs(
+    folder: ModelFolder, track_ids: list[str], copies: dict[str, str], dealings: "pd.DataFrame"
+) -> None:
     """Nothing if they are there: they are what the version is named by."""
     import pandas as pd
 
@@ -169,8 +182,10 @@ def write_inputs(folder: ModelFolder, track_ids: list[str], dealings: "pd.DataFr
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     tracks = pd.DataFrame({"track_id": track_ids}, dtype="string")
+    others = {"track_id": list(copies), "copy_of": list(copies.values())}
     tables = {
         folder.tracks: tracks,
+        folder.copies: pd.DataFrame(others, dtype="string"),
         folder.dealings: dealings,
         folder.ratings: to_ratings(dealings),
     }
@@ -236,7 +251,7 @@ def find_champion(database: Database[Document], model: Document) -> Document | N
 def measure_tables(database: Database[Document], model: Document) -> Iterator[Stored]:
     """What is stored of the candidate, table by table."""
     recipe, tracks = Recipe(**model["inputs"]["recipe"]), model["inputs"]["tracks"]
-    similar = min(recipe.neighbours, max(tracks - 1, 0))
+    similar = min(recipe.neighbours, max(model["inputs"]["recordings"] - 1, 0))
     tables = {
         "similar_tracks": ("similar", tracks, similar),
         "for_you": ("items", model["inputs"]["listeners"] + 1, model["shortest_possible"]),

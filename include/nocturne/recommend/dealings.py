@@ -49,6 +49,16 @@ def read_dealings(
     return known.sort_values(["user", "item"], ignore_index=True)
 
 
+def merge_copies(dealings: pd.DataFrame, copies: dict[str, str]) -> pd.DataFrame:
+    """What was done with a copy was done with the track that stands for it."""
+    if not dealings["item"].isin(copies).any():
+        return dealings
+    items = dealings["item"].map(lambda item: copies.get(item, item)).astype("string")
+    pairs = dealings.assign(item=items).groupby(["user", "item"], as_index=False, sort=True)
+    merged: pd.DataFrame = pairs.agg({**dict.fromkeys(ACTIONS, "sum"), "last_at": "max"})
+    return merged[COLUMNS]
+
+
 def to_ratings(dealings: pd.DataFrame) -> pd.DataFrame:
     """Ratings for train_taste: weights, the positive ones split 8:1:1 by listener."""
     weights = weigh(*(dealings[name] for name in ACTIONS)).astype("float64")

@@ -1,6 +1,6 @@
 """The tracks of a version as its tables need them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Library:
-    """Tracks sorted by id; `features` is (tracks, 518), `genres` holds None where none is given,
-    `clusters` where there is no clustering, `fame` how often the source says it was listened to.
+    """One track of each recording, sorted by id; `features` is (tracks, 518), `genres` holds None
+    where none is given, `clusters` where there is no clustering, `fame` how often the source says
+    it was listened to. `copies` are the other tracks, each with the one that stands for it.
     """
 
     track_ids: list[str]
@@ -29,11 +30,13 @@ class Library:
     fame: NDArray[np.float64]
     clusters: list[int | None]
     features: NDArray[np.float64]
+    copies: dict[str, str] = field(default_factory=dict)
 
 
 def read_library(database: Database[Document], collection: str, folder: ModelFolder) -> Library:
     """Raises NocturneError if a track has gone since the version was planned."""
     wanted = pd.read_parquet(folder.tracks)["track_id"].tolist()
+    copies = read_copies(folder)
     features = np.empty((len(wanted), FEATURES_PER_TRACK))
     found: list[str] = []
     metadata: list[Document] = []
@@ -43,9 +46,11 @@ def read_library(database: Database[Document], collection: str, folder: ModelFol
         features[row] = track["features"]
         found.append(track["_id"])
         metadata.append(track["metadata"])
-    if found != sorted(wanted):
+    gone = len(wanted) - len(found)
+    gone += len(copies) - sum(1 for _ in read_tracks(database[collection], copies, ["_id"]))
+    if gone:
         raise NocturneError(
-            f"{len(wanted) - len(found)} tracks have left {database.name}.{collection} since"
+            f"{gone} tracks have left {database.name}.{collection} since"
             f" {folder.path.name} was planned. Clear the run from load_tracks on."
         )
     clusters = read_clusters(folder)
@@ -57,6 +62,7 @@ def read_library(database: Database[Document], collection: str, folder: ModelFol
         fame=np.array([float(track.get("listens") or 0) for track in metadata]),
         clusters=[clusters.get(track_id) for track_id in found],
         features=features,
+        copies=copies,
     )
 
 
@@ -65,6 +71,11 @@ def find_genre(metadata: Document) -> str | None:
     titles = metadata.get("genre_titles") or [None]
     genre = metadata.get("top_genre_title") or titles[0]
     return str(genre) if genre else None
+
+
+def read_copies(folder: ModelFolder) -> dict[str, str]:
+    copies = pd.read_parquet(folder.copies)
+    return dict(zip(copies["track_id"], copies["copy_of"], strict=True))
 
 
 def read_clusters(folder: ModelFolder) -> dict[str, int]:

@@ -39,7 +39,8 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Listeners:
-    """`factors` are those of the tracks, (tracks, rank), zeros for tracks that nobody has heard.
+    """`factors` are those of the tracks, (tracks, rank), zeros for tracks that nobody has heard;
+    `heard` is that of Shelf.
 
     `report` is noted with the version: `ranking`, None as long as nobody has liked anything, and
     `shortest_possible`, the length of the shortest list that the rules allow.
@@ -48,6 +49,7 @@ class Listeners:
     audience: Audience
     scorer: Scorer
     factors: Factors
+    heard: NDArray[np.bool_]
     report: Document
 
 
@@ -85,11 +87,12 @@ def understand_listeners(
     shown = shape[1] - left_out.getnnz(axis=1)
     report = {"shortest_possible": int(min(recipe.list_length, *shown.tolist()))}
     fame = Fame(np.bincount(liked.item, minlength=shape[1]).astype(np.float64), library.fame)
+    heard = np.bincount(numbered["item_number"], minlength=shape[1]) > 0
     if not folder.taste.exists():
         nothing = np.zeros((shape[1], 1), np.float32)
-        return Listeners(audience, fame, nothing, {**report, "ranking": None})
+        return Listeners(audience, fame, nothing, heard, {**report, "ranking": None})
     scorer, factors, ranking = find_taste(folder, liked, ratings, vectors, fame)
-    return Listeners(audience, scorer, factors, {**report, "ranking": ranking})
+    return Listeners(audience, scorer, factors, heard, {**report, "ranking": ranking})
 
 
 def find_basis(liked: Interactions) -> list[str]:

@@ -22,6 +22,9 @@ BY_LISTENER: Keys = [
 ]  # fmt: skip
 """Of `listens`: what a listener did lately and what they never want, without reading a document."""
 
+COPIES: Keys = [(name, ASCENDING) for name in ("version", "copy_of", "track_id")]
+"""Of `similar_tracks`: which tracks are copies, without reading a row."""
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -84,7 +87,7 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
         Collection(
             "similar_tracks",
             {"version": "string", "track_id": "string", "similar": "array"},
-            [[("version", ASCENDING), ("track_id", ASCENDING)]],
+            [[("version", ASCENDING), ("track_id", ASCENDING)], COPIES],
         ),
         Collection(
             "for_you",

@@ -61,7 +61,10 @@ class Track(TrackSummary):
 
 
 class Found(BaseModel):
+    """`guessed` if nothing is called so, and these are near in spelling."""
+
     tracks: list[TrackSummary]
+    guessed: bool
 
 
 class Song(BaseModel):
@@ -80,10 +83,13 @@ class Candidate(TrackSummary):
 
 
 class MatchedSong(BaseModel):
-    """`track` is the one that is meant, None if that is unclear: then see `candidates`."""
+    """`track` is the one that is meant, None if that is unclear: then see `candidates`. It is
+    `guessed` if it is not written as it was asked for.
+    """
 
     asked: Song
     track: TrackSummary | None
+    guessed: bool
     candidates: list[Candidate]
 
 

@@ -30,12 +30,13 @@ def search(
     n: Count = 10,
 ) -> Found:
     """Tracks by title and artist, while they are typed."""
-    found = site.titles.get().complete(q, n)
+    found = site.titles.get().search(q, n)
     return Found(
         tracks=[
             TrackSummary(track_id=track.track_id, title=track.title, artist=track.artist)
-            for track in found
-        ]
+            for track in found.tracks
+        ],
+        guessed=found.guessed,
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from nocturne.errors import BadInput
+from nocturne.recommend.titles import Completed
 from nocturne.store.tokens import find_holder
 from nocturne.stream.messages import Recommendations
 from nocturne.web import history, library
@@ -81,8 +82,9 @@ def show_track(request: Request, site: TheSite, track_id: TrackId) -> Response:
 def show_found(
     request: Request, site: TheSite, q: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
-    found = site.titles.get().complete(q, FOUND) if q.strip() else []
-    return render(request, "search.html", asked=q, found=found)
+    nothing = Completed([], guessed=False)
+    found = site.titles.get().search(q, FOUND) if q.strip() else nothing
+    return render(request, "search.html", asked=q, found=found.tracks, guessed=found.guessed)
 
 
 @router.get("/explore")
