@@ -124,8 +124,8 @@ class Published:
         if self.ids[0] != version:
             copies = self.find_copies(version)
             rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
-            ids = (row["track_id"] for row in rows)
-            self.ids = (version, [track_id for track_id in ids if track_id not in copies])
+            every = (row["track_id"] for row in rows)
+            self.ids = (version, [track_id for track_id in every if track_id not in copies])
         ids = self.ids[1]
         digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
         start = int.from_bytes(digest) % max(len(ids), 1)
