@@ -20,7 +20,6 @@ OUR_POLICY = (
     b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
     b" object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
-SENDING = {"POST", "PUT", "PATCH"}
 SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 NO_ROUTE = "none"
 TOO_LARGE = f"A request holds at most {LARGEST_BODY_BYTES:,} bytes."
@@ -75,9 +74,10 @@ class Gate:
             require_known_host(host)
         if b"origin" in headers:
             require_own_page(scope["method"], headers[b"origin"].decode("latin-1"), host)
-        if scope["method"] in SENDING and is_limited(scope):
-            require_json(headers.get(b"content-type", b""))
         length = headers.get(b"content-length", b"")
+        sends = length not in (b"", b"0") or b"transfer-encoding" in headers
+        if (sends or b"content-type" in headers) and is_limited(scope):
+            require_json(headers.get(b"content-type", b""))
         if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
 
