@@ -1,14 +1,17 @@
 """The command line: its commands, and what their failures become."""
 
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import typer
 
 from nocturne.commands import audio, benches, evaluations, nights, servers, streams, web
 from nocturne.errors import Misuse, NocturneError
+from nocturne.plain_text import clean_logs
 
 app = typer.Typer(
     help="Nocturne recommends music: Airflow, Kafka, MongoDB and Spark behind one command.",
@@ -22,7 +25,13 @@ start = partial(app, prog_name="./nocturne")
 
 
 def main(command: Callable[[], Any] = start) -> None:
-    """Exit 0 when done, 1 when it failed, 2 when it was misused."""
+    """Exit 0 when done, 1 when it failed, 2 when it was misused, 128 and the number of a signal
+    that ended it: what it has started is ended first.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's children outlive terminals
+            signal.signal(number, leave)
+    clean_logs()
     try:
         command()
     except NocturneError as error:
@@ -30,6 +39,13 @@ def main(command: Callable[[], Any] = start) -> None:
 
         print_error(error)
         sys.exit(2 if isinstance(error, Misuse) else 1)
+
+
+def leave(number: int, _: FrameType | None) -> None:
+    """Leave as by an exception, once: the second signal must not disturb what ends then."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.text import Text
+
+from nocturne.plain_text import plain_json, plain_lines, plain_output, plain_text
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from nocturne.stack.airflow_api import TaskState
     from nocturne.stack.stack import Status
 
-# Titles, ids and messages are shown as they are: `escape` for what looks like markup, no emoji
-# for what looks like their codes, no wrapping.
+# Titles, ids and messages are shown as they are: `escape` for what looks like markup or would steer
+# the terminal, no emoji for what looks like their codes, no wrapping.
 out = Console(soft_wrap=True, highlight=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 MARKS = {
@@ -33,21 +35,27 @@ MARKS = {
 }
 
 
+def escape(text: str) -> str:
+    """Foreign text within markup."""
+    return escape_markup(plain_text(text))
+
+
 def say(step: str) -> None:
     err.print(f"[dim]·[/] {escape(step)}")
 
 
 def print_error(error: Exception) -> None:
-    err.print(Text.assemble(("nocturne:", "red"), " ", str(error)))
+    err.print(Text.assemble(("nocturne:", "red"), " ", plain_lines(str(error))))
 
 
 def print_log(file: Path, text: str) -> None:
     out.print(f"[bold]{escape(str(file))}[/]")
-    out.out(text, highlight=False)
+    out.out(plain_output(text), highlight=False)
 
 
 def print_json(result: Any) -> None:
-    print(json.dumps(result, default=to_text, ensure_ascii=False, indent=2))  # noqa: T201
+    dumped = json.dumps(result, default=to_text, ensure_ascii=False, indent=2)
+    print(plain_json(dumped))  # noqa: T201
 
 
 def to_text(value: object) -> str:
@@ -132,7 +140,7 @@ def print_similar(found: Iterable[dict[str, Any]]) -> None:
 
 
 def print_for_listener(listed: dict[str, Any]) -> None:
-    known = "" if listed["known"] else " (unknown to this version: what is popular)"
+    known = "" if listed["known"] else " (unknown to this version: the list for anybody)"
     out.print(f"[bold]{escape(listed['user_id'])}[/]{known}  [dim]{escape(listed['version'])}[/]")
     print_recommendations(listed["items"])
 
@@ -170,7 +178,7 @@ def print_evaluation(found: dict[str, Any]) -> None:
         over = row.get("over_popularity", {}).get("ndcg@10")
         interval = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**over) if over else ""
         figures = [f"{row[metric]:.4f}" for metric in METRICS]
-        table.add_row(row["model"], *figures, interval)
+        table.add_row(escape(row["model"]), *figures, interval)
     out.print(table)
 
 
@@ -198,7 +206,7 @@ def print_letters(topic: str, found: list[dict[str, Any]]) -> None:
         out.print(
             f"[bold]{escape(topic)}\\[{letter['partition']}] {letter['offset']}[/]"
             f"  {escape(letter['rule'])}: {escape(letter['error'])}{replayed}\n"
-            f"  sent {to_text(letter['sent_at'])}, refused by {escape(letter['run_id'])}:"
+            f"  sent {escape(to_text(letter['sent_at']))}, refused by {escape(letter['run_id'])}:"
             f" {letter['bytes']} bytes, {escape(str(letter['begins']))}"
         )
     if not found:
@@ -211,7 +219,7 @@ def print_tokens(found: list[dict[str, Any]]) -> None:
         made = to_text(token["made_at"])
         out.print(f"[bold]{escape(token['name'])}[/]  {escape(whose)}, made {made}")
     if not found:
-        out.print("There are no tokens: `./nocturne tokens NAME` makes one.")
+        out.print("There are no tokens: `./nocturne tokens NAME --listener LISTENER` makes one.")
 
 
 def print_status(found: "Status") -> None:

@@ -4,11 +4,11 @@ Clients of Kafka and MongoDB are loaded once it is known that there are servers.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nocturne.errors import Misuse
+from nocturne.errors import Misuse, ServiceUnavailable
 from nocturne.settings import Settings, load_settings
 from nocturne.stack.services import find_services
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 SHOWN_BYTES = 200
 BY_HAND = "by-hand"
+ANSWER_SECONDS = 2.5
+REMEDY = "`./nocturne up` starts this home's servers, `./nocturne status` shows them"
 
 
 def find_servers() -> Settings:
@@ -38,11 +40,35 @@ def find_servers() -> Settings:
 def find_both_servers() -> Settings:
     """As `find_servers`; raises Misuse without a MongoDB too."""
     settings = find_servers()
+    require_mongo(settings)
+    return settings
+
+
+def require_mongo(settings: Settings) -> None:
     if not settings.mongo_uri:
         raise Misuse(
             "There is no MongoDB yet: `./nocturne up` starts it, or set NOCTURNE_MONGO_URI."
         )
-    return settings
+
+
+def require_kafka_answers(settings: Settings) -> None:
+    """Raises ServiceUnavailable within some two seconds if it does not: clients wait far longer."""
+    from nocturne.stack.kafka import is_kafka_healthy
+
+    if not is_kafka_healthy(settings.kafka_bootstrap):
+        raise ServiceUnavailable(f"Kafka at {settings.kafka_bootstrap} does not answer: {REMEDY}.")
+
+
+def require_both_answer(settings: Settings) -> None:
+    """The same of MongoDB too, asked at the same time."""
+    from nocturne.stack.mongo import is_mongo_healthy, name_hosts
+
+    with ThreadPoolExecutor(1) as other:
+        mongo = other.submit(is_mongo_healthy, settings.mongo_uri, ANSWER_SECONDS)
+        require_kafka_answers(settings)
+    if not mongo.result():
+        hosts = name_hosts(settings.mongo_uri)
+        raise ServiceUnavailable(f"MongoDB at {hosts} does not answer, or refuses us: {REMEDY}.")
 
 
 def find_topic(name: str) -> "Topic":
@@ -60,6 +86,7 @@ def describe_all_topics(settings: Settings) -> "list[TopicStatus]":
     from nocturne.stream.lag import describe_topic
     from nocturne.stream.topics import TOPICS, ensure_topics
 
+    require_kafka_answers(settings)
     config = kafka_config(settings)
     ensure_topics(config)
     return [describe_topic(config, topic) for topic in TOPICS]
@@ -74,10 +101,8 @@ def open_ingest(settings: Settings, topic: str) -> "Iterator[Ingest]":
     wanted = find_topic(topic)
     if topic not in INGESTS:
         raise Misuse(f"{topic} becomes no documents; those that do: {', '.join(sorted(INGESTS))}.")
-    if not settings.mongo_uri:
-        raise Misuse(
-            "There is no MongoDB yet: `./nocturne up` starts it, or set NOCTURNE_MONGO_URI."
-        )
+    require_mongo(settings)
+    require_both_answer(settings)
     from nocturne.store.collections import connect
     from nocturne.stream.connection import kafka_config
     from nocturne.stream.topics import ensure_topics
@@ -93,6 +118,7 @@ def describe_letters(settings: Settings, topic: str, everything: bool) -> list[d
     from nocturne.stream.connection import kafka_config
     from nocturne.stream.replay import list_letters
 
+    require_kafka_answers(settings)
     return [
         {
             "partition": letter.partition,
@@ -100,7 +126,7 @@ def describe_letters(settings: Settings, topic: str, everything: bool) -> list[d
             "rule": letter.rule,
             "error": letter.error,
             "run_id": letter.run_id,
-            "sent_at": datetime.fromtimestamp(letter.sent_at_ms / 1000, UTC),
+            "sent_at": letter.sent_at or f"{letter.sent_at_ms} ms, in no year",
             "key": show(letter.key),
             "bytes": len(letter.value or b""),
             "begins": show(letter.value),
@@ -119,6 +145,7 @@ def replay_letters(settings: Settings, topic: str) -> int:
     from nocturne.stream.connection import kafka_config
     from nocturne.stream.replay import replay_letters as replay
 
+    require_kafka_answers(settings)
     return replay(kafka_config(settings), find_topic(topic))
 
 

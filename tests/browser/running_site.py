@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
 from urllib.parse import quote
 
 ADDRESS = r"the pages: (http://\S+:(\d+))"
@@ -27,12 +28,15 @@ def start(variables: dict[str, str], *command: str) -> subprocess.Popen:
 
 
 def read_until(process: subprocess.Popen, pattern: str) -> re.Match[str]:
-    """The first line of its stderr that matches."""
+    """The first line of its stderr that matches; what comes after is read and forgotten, for a
+    pipe that nobody reads would hold the process up.
+    """
     assert process.stderr is not None
     said = []
     for line in process.stderr:
         said.append(line)
         if found := re.search(pattern, line):
+            Thread(target=process.stderr.read, daemon=True).start()
             return found
     raise AssertionError("".join(said))
 
@@ -53,8 +57,6 @@ def wait_for_port(port: int) -> None:
 def end(process: subprocess.Popen, how: signal.Signals) -> None:
     process.send_signal(how)
     process.wait(30)
-    assert process.stderr is not None
-    process.stderr.close()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The pages in a real browser, over the real servers: what a listener sees and does."""
 
+import signal
 import time
 
 import pytest
@@ -83,11 +84,14 @@ def test_the_three_come_back_when_the_recommender_does(served, browse):
     skipped = act(page, "skip")
     lists.append(wait_for_newer(page, 0))
     seq = read_seq(page)
-    served.end_recommender()
+    served.end_recommender(signal.SIGTERM)
+    page.wait_for_selector("#connection[data-state=alone]")
+    assert "no recommender" in page.inner_text("#connection")
     liked, hidden = act(page, "like"), act(page, "hide", 1)
     page.wait_for_function("() => document.getElementById('said').textContent.includes('kept')")
     assert (read_seq(page), read_cards(page)) == (seq, lists[-1])
     served.start_recommender()
+    page.wait_for_selector("#connection[data-state=live]")
     lists.append(wait_for_newer(page, seq))
     page.wait_for_function(
         "gone => !document.querySelector(`#recommendations [data-track-id='${gone}']`)", arg=hidden
@@ -111,6 +115,77 @@ def test_what_could_not_be_sent_is_sent_again_as_the_same_event(served, browse):
     assert page.is_hidden("#unsent")
     assert sent[0] == sent[1]
     assert (sent[0][0]["action"], sent[0][0]["track_id"]) == ("like", liked)
+
+
+def test_what_could_not_be_sent_waits_in_the_browser_and_goes_by_itself(served, browse):
+    page = open_home(served, browse, "comes-back-later")
+    page.route("**/api/v1/events", lambda route: route.abort())
+    liked = act(page, "like")
+    page.wait_for_selector("#unsent")
+    page.reload()
+    page.wait_for_selector("#unsent")
+    assert "One thing" in page.inner_text("#unsent")
+    page.unroute("**/api/v1/events")
+    assert liked not in wait_for_newer(page, 0)
+    page.wait_for_selector("#unsent", state="hidden")
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.includes('unsent'))") == []
+
+
+def test_what_the_server_can_never_take_does_not_hold_up_the_rest(served, browse):
+    page = open_home(served, browse, "with-a-wrong-clock")
+    page.route("**/api/v1/events", lambda route: route.abort())
+    liked, skipped = act(page, "like"), act(page, "skip", 1)
+    page.wait_for_selector("#unsent")
+    page.evaluate(
+        """() => {
+            const name = Object.keys(localStorage).find(key => key.includes('unsent'));
+            const events = JSON.parse(localStorage.getItem(name));
+            events[0].at = '2099-01-01T00:00:00Z';
+            localStorage.setItem(name, JSON.stringify(events));
+        }"""
+    )
+    page.unroute("**/api/v1/events")
+    assert skipped not in wait_for_newer(page, 0)
+    assert "not taken" in page.inner_text("#unsent")
+    assert liked
+
+
+def test_a_deed_is_the_deed_of_whom_the_page_is_for(served, browse):
+    """Whoever another tab of the browser was opened for since."""
+    page = open_home(served, browse, served.ann)
+    other = page.context.new_page()
+    other.goto(served.home(served.bob))
+    page.click(f"{CARDS} .title")
+    page.wait_for_selector("#track")
+    sent = []
+    page.on("request", lambda asked: asked.method == "POST" and sent.append(asked.post_data_json))
+    page.click("[data-action=like]")
+    page.wait_for_function("() => document.getElementById('said').textContent.includes('Liked')")
+    assert [event["user_id"] for event in sent[0]] == [served.ann]
+    page.click("nav a")
+    page.wait_for_selector("#listener-name")
+    assert page.inner_text("#listener-name") == served.ann
+
+
+def test_an_arrow_key_moves_by_five_seconds(served, browse):
+    page = open_home(served, browse, "seeks-by-keys")
+    act(page, "play")
+    page.wait_for_function("() => document.getElementById('audio').duration > 8")
+    page.evaluate(
+        """() => {
+            const audio = document.getElementById('audio');
+            audio.pause();
+            audio.currentTime = 1;
+        }"""
+    )
+    page.focus("#position")
+    page.keyboard.press("ArrowRight")
+    moved = "at => Math.abs(document.getElementById('audio').currentTime - at) < 0.2"
+    page.wait_for_function(moved, arg=6)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(moved, arg=1)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(moved, arg=0)
 
 
 def test_search_by_keyboard_leads_to_a_song_that_plays(served, browse):

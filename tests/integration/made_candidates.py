@@ -51,7 +51,7 @@ def make_track(track_id, offset, features):
         },
         "features": features.tolist(),
         "feature_set": FEATURE_SET,
-        "audio_sha256": "ab" * 32,
+        "audio_sha256": f"{int(track_id):064x}",
         "content_sha256": f"content of {track_id}",
         "run_id": "run-1",
         "source": {

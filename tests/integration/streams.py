@@ -5,11 +5,18 @@ import time
 import uuid
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from nocturne.bench.fault_verdict import hash_collection
 from nocturne.store.records import NEWEST
 from nocturne.stream.connection import open_consumer
+from nocturne.stream.headers import say_sent_first
 from nocturne.stream.ingest import Ingest
 from nocturne.stream.messages import TrackFeatures
 from nocturne.stream.offsets import Progress, measure_topic
@@ -39,7 +46,8 @@ def make_value(track_id, title="Food", day=20, **changes):
 
 
 def send(kafka, topic, *messages, **how):
-    """Send (key, value) pairs and wait until the broker has them.
+    """Send (key, value) pairs and wait until the broker has them; `timestamp` says when each was
+    sent first, in milliseconds.
 
     By a plain producer: an idempotent one takes half a second to begin.
     """
@@ -48,6 +56,8 @@ def send(kafka, topic, *messages, **how):
         | ({"compression.type": how.pop("compression")} if "compression" in how else {})
     )
     failures = []
+    if "timestamp" in how:
+        how["headers"] = say_sent_first(how.get("headers", []), how.pop("timestamp"))
     for key, value in messages:
         producer.produce(
             topic.name, value, key, on_delivery=lambda error, _: failures.append(error), **how
@@ -58,6 +68,27 @@ def send(kafka, topic, *messages, **how):
 
 def send_tracks(kafka, topic, track_ids, **changes):
     send(kafka, topic, *((name.encode(), make_value(name, **changes)) for name in track_ids))
+
+
+def keep_times_of_sending(kafka, name):
+    """As topics were before brokers dated messages: the sender's time stands."""
+    entry = ConfigEntry(
+        "message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET
+    )
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+    client = admin(kafka)
+    for altered in client.incremental_alter_configs([resource]).values():
+        altered.result()
+    # The broker's log follows a moment later.
+    deadline, asked = time.monotonic() + 20, ConfigResource(ResourceType.TOPIC, name)
+    while describe(client, asked)["message.timestamp.type"].value != "CreateTime":
+        assert time.monotonic() < deadline
+    time.sleep(0.1)
+
+
+def describe(client, resource):
+    (described,) = client.describe_configs([resource]).values()
+    return described.result()
 
 
 def ids(count, start=0):

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from urllib.parse import quote
 
 import pytest
 from live_library import (
@@ -144,14 +145,19 @@ def test_a_track_and_what_is_like_it(client):
 def test_search_while_typing(client):
     found = client.get(f"{API}/search", params={"q": "titl 03", "n": 3}).json()["tracks"]
     assert [track["track_id"] for track in found] == ["030", "031", "032"]
-    assert client.get(f"{API}/search", params={"q": ""}).json() == {"tracks": []}
+    assert client.get(f"{API}/search", params={"q": ""}).json() == {
+        "tracks": [],
+        "guessed": False,
+    }
+    misspelt = client.get(f"{API}/search", params={"q": "tilte 030"}).json()
+    assert (misspelt["guessed"], misspelt["tracks"][0]["track_id"]) == (True, "030")
 
 
 def test_songs_by_their_names(client):
     songs = [{"track_name": "Titel 007", "artists": ["Artist 3"]}, {"track_name": "Title"}]
     answer = client.post(f"{API}/recommend_songs", json=songs, params={"n": 4}).json()
     first, second = answer["matched"]
-    assert first["track"]["track_id"] == "007"
+    assert (first["track"]["track_id"], first["guessed"]) == ("007", True)
     assert second["track"] is None
     assert len(second["candidates"]) == 5
     assert [one["track_id"] for one in answer["recommendations"]] == ["008", "009", "010", "011"]
@@ -351,3 +357,99 @@ def test_openapi_describes_every_route(client):
         "/tracks/{track_id}", "/tracks/{track_id}/audio", "/tracks/{track_id}/similar",
         "/versions", "/versions/{version}", "/versions/{version}/map",
     }  # fmt: skip
+
+
+# What browsers and crawlers ask
+
+
+def test_audio_that_is_there_already_is_not_sent_again(client):
+    address = f"{API}/tracks/000/audio"
+    first = client.get(address)
+    assert first.headers["cache-control"] == "private, no-cache"
+    for known in (
+        {"if-none-match": first.headers["etag"]},
+        {"if-none-match": f'"other", W/{first.headers["etag"]}'},
+        {"if-modified-since": first.headers["last-modified"]},
+    ):
+        again = client.get(address, headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+    other = {"if-none-match": '"other"', "if-modified-since": first.headers["last-modified"]}
+    assert client.get(address, headers=other).content == first.content
+    asked = client.head(address)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == str(len(first.content))
+
+
+PATHS = ("/", "/models", "/tracks/000", "/explore", "/api", f"{API}/tracks/000", f"{API}/versions")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_answers_as_get_does_without_a_body(client, path):
+    got, asked = client.get(path), client.head(path)
+    assert (asked.status_code, asked.content) == (got.status_code, b"")
+    assert asked.headers["content-type"] == got.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, f"{API}/listeners/anna/recommendations"])
+def test_what_is_personal_is_kept_nowhere(client, path):
+    assert client.get(path).headers["cache-control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("path", ["/no/such/page", "/tracks", "/models/1/2"])
+def test_an_unknown_address_is_a_page_for_people(client, path):
+    page = client.get(path, headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "<h1" in page.text
+    problem_of(client.get(path), 404)
+    problem_of(client.get(f"{API}{path}", headers={"accept": "text/html"}), 404)
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "json"])
+@pytest.mark.parametrize("path", ["/events", "/recommend_songs"])
+def test_what_says_that_it_is_no_json_is_refused_as_that(client, path, kind):
+    headers = {"content-type": kind} if kind else {}
+    problem_of(client.post(f"{API}{path}", content=b"[]", headers=headers), 415)
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/JSON"])
+def test_json_is_known_with_its_parameters(client, kind):
+    event = json.dumps([make_event("anna", "000")])
+    answer = client.post(f"{API}/events", content=event, headers={"content-type": kind})
+    assert answer.status_code == 202
+
+
+def test_text_is_compressed_and_streams_and_sound_are_not(client):
+    page = client.get("/explore", headers={"accept-encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip"
+    plain = client.get("/explore", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+
+
+def test_the_api_is_described_for_people(client):
+    page = client.get("/api").text
+    described = client.get(f"{API}/openapi.json").json()
+    for path, methods in described["paths"].items():
+        for method in methods:
+            assert f"{method.upper()} {path}" in page
+
+
+def test_times_that_cannot_be_are_told_with_their_place(client):
+    for at in ("2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z", 0, -1, "now"):
+        problem_of(client.post(f"{API}/events", json=[make_event("anna", "000") | {"at": at}]), 422)
+
+
+def test_a_listeners_name_is_one_however_it_is_spelt(client):
+    composed, decomposed = "Ren\u00e9e", "Rene\u0301e"
+    assert post(client, make_event(decomposed, "000", "hide")).status_code == 202
+    for name in (composed, decomposed):
+        shown = client.get(f"{API}/listeners/{name}/recommendations").json()
+        assert shown["user_id"] == composed
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\0b", "a\nb", "", "x" * 201, "\x1b[31m"])
+def test_a_name_that_nobody_can_have_is_refused_by_all_who_write_and_read(client, name):
+    problem_of(post(client, make_event(name, "000")), 422)
+    assert client.get("/", params={"listener": name}).status_code == 400
+    if name and "/" not in name:
+        asked = client.get(f"{API}/listeners/{quote(name, safe='')}/recommendations")
+        problem_of(asked, 422)

@@ -1,10 +1,14 @@
 """Dead letters on a real broker: what becomes one, each once whatever dies, and back again."""
 
 import random
+import uuid
 from dataclasses import replace
 
 import pytest
 from confluent_kafka.cimpl import NewPartitions
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from raw_producer import send_raw
 from streams import (
     admin,
     delete_records,
@@ -27,6 +31,7 @@ from nocturne.errors import NocturneError, ServiceUnavailable
 from nocturne.store.collections import ensure_collections
 from nocturne.stream import dead_letters, ingest, offsets, reading, replay, transactions
 from nocturne.stream.dead_letters import DeadLetters, PartitionWriter, Poison
+from nocturne.stream.headers import SENT_FIRST, UNREADABLE, sent_first_ms
 from nocturne.stream.offsets import Progress
 from nocturne.stream.replay import list_letters, replay_letters
 from nocturne.stream.topics import Topic, ensure_topics
@@ -96,7 +101,7 @@ def test_poison_is_set_aside_with_its_bytes_and_reasons(kafka, database, tracks)
         original = sent[int(headers["partition"]), int(headers["offset"])]
         assert (original.key(), original.value()) == (key, value)
         assert letter.partition() == original.partition()
-        assert letter.timestamp() == original.timestamp()
+        assert sent_first_ms(letter) == original.timestamp()[1]
 
 
 def test_the_headers_that_a_message_had_come_before_ours(kafka, topic, database, tracks):
@@ -104,7 +109,73 @@ def test_the_headers_that_a_message_had_come_before_ours(kafka, topic, database,
     run_ingest(kafka, topic, database)
     [letter] = read_dead_letters(kafka, topic)
     assert letter.headers()[:2] == [("trace", b"1"), ("topic", None)]
+    assert len(letter.headers()) == 2 + 1 + 6
     assert headers_of(letter)["topic"] == topic.name.encode()
+
+
+NAMES_OF_NO_TEXT = [b"\xff\xfe", b"caf\xe9", b"\xc0\x80", b"\xed\xa0\x80"]
+"""Bytes of another encoding, an overlong form, a lone surrogate."""
+
+
+@pytest.mark.parametrize("name", NAMES_OF_NO_TEXT)
+def test_names_of_headers_may_be_any_bytes(kafka, topic, database, tracks, name):
+    """Of what is good, what is poison, and what lies among the letters."""
+    headers = [(b"trace", b"1"), (name, b"\xff")]
+    address = kafka["bootstrap.servers"]
+    for key, value in ((b"1", b"poison"), (b"2", make_value("2"))):
+        send_raw(address, topic.name, key, value, headers)
+    send_raw(address, topic.dead_letter, b"3", b"a stranger's", headers)
+    for _ in range(2):
+        report = run_ingest(kafka, topic, database, group=f"group-{uuid.uuid4().hex}")
+        assert (report.read, report.dead_letters) == (2, 1)
+    assert tracks.count_documents({}) == 1
+    [(letter, _)] = list_letters(kafka, topic)
+    assert (letter.key, letter.value) == (b"1", b"poison")
+    assert letter.headers[0][0] == UNREADABLE
+    assert replay_letters(kafka, topic) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.binary(max_size=9), st.just(b"2")),
+            st.one_of(
+                st.none(),
+                st.binary(max_size=30),
+                st.just(make_value("2")),
+                st.just(make_value("2", as_of="9999-12-31T00:00:00Z")),
+            ),
+            st.lists(
+                st.tuples(
+                    st.one_of(
+                        st.text(max_size=5), st.sampled_from([SENT_FIRST, "offset", "topic"])
+                    ),
+                    st.one_of(st.none(), st.binary(max_size=9), st.integers().map(b"%d".__mod__)),
+                ),
+                max_size=3,
+            ),
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_is_sent_is_stored_or_becomes_one_letter_and_all_is_read(kafka, database, sent):
+    topic, group = make_topic(kafka, partitions=1), f"group-{uuid.uuid4().hex}"
+    ensure_collections(database)
+    for key, value, headers in sent:
+        send(kafka, topic, (key, value), headers=headers)
+    report = run_ingest(kafka, topic, database, group=group)
+    assert report.read == len(sent)
+    letters = [letter for letter, _ in list_letters(kafka, topic)]
+    assert len(letters) == report.dead_letters
+    assert all(describe(letter) for letter in letters)
+    assert replay_letters(kafka, topic) == len(letters)
+    assert run_ingest(kafka, topic, database, group=group).dead_letters == len(letters)
+
+
+def describe(letter):
+    """What `dead-letters` tells of one."""
+    return [letter.sent_at, str(letter.error), letter.headers]
 
 
 def test_the_error_of_a_dead_letter_names_the_field(kafka, topic, database, tracks):
@@ -287,7 +358,7 @@ def test_what_others_write_among_the_letters_is_no_letter(kafka, topic, database
 
 def test_letters_are_fed_back_once_as_they_were(kafka, topic, database, tracks):
     value = make_value("2", feature_set="x", metadata={"title": "mended"})
-    send(kafka, topic, (b"2", value), headers=[("trace", b"1")], timestamp=1_795_000_000_123)
+    send(kafka, topic, (b"2", value), headers=[("trace", b"1")])
     strict = {"$jsonSchema": {"properties": {"feature_set": {"pattern": "^fma"}}}}
     database.command("collMod", "tracks", validator=strict)
     assert run_ingest(kafka, topic, database).dead_letters == 1
@@ -298,9 +369,10 @@ def test_letters_are_fed_back_once_as_they_were(kafka, topic, database, tracks):
     [(_, replayed)] = list_letters(kafka, topic)
     assert replayed
     first, second = read_messages(kafka, topic.name)
-    assert (first.key(), first.value(), first.headers(), first.timestamp()) == (
-        second.key(), second.value(), second.headers(), second.timestamp(),
-    )  # fmt: skip
+    assert (first.key(), first.value()) == (second.key(), second.value())
+    sent_first = b"%d" % first.timestamp()[1]
+    assert second.headers() == [*first.headers(), (SENT_FIRST, sent_first)]
+    assert second.timestamp()[1] > first.timestamp()[1], "or retention would remove it unread"
     ensure_collections(database)
     report = run_ingest(kafka, topic, database)
     assert (report.read, report.changed, report.dead_letters) == (1, 1, 0)

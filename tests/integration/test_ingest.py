@@ -21,6 +21,7 @@ from streams import (
     delete_records,
     hash_stored,
     ids,
+    keep_times_of_sending,
     make_ingest,
     make_topic,
     make_value,
@@ -96,16 +97,30 @@ def test_ids_are_looked_up_while_a_batch_before_knew_some(kafka, database, track
 
 
 def test_a_document_knows_when_and_where_it_was_sent(kafka, topic, database, tracks):
-    send(kafka, topic, (b"2", make_value("2")), timestamp=1_795_000_000_123)
+    send(kafka, topic, (b"2", make_value("2")), timestamp=1_795_200_000_123)
     run_ingest(kafka, topic, database)
     stored = tracks.find_one({"_id": "2"})
     source = stored["source"]
     assert list(source) == ["as_of", "sent_at", "partition", "offset", "topic"]
     assert source["as_of"].isoformat() == "2026-11-20T02:00:00+00:00"
-    assert source["sent_at"].timestamp() == 1_795_000_000.123
+    assert source["sent_at"].timestamp() == 1_795_200_000.123
     assert (source["offset"], source["topic"]) == (0, topic.name)
     assert stored["metadata"] == {"title": "Food"}
     assert stored["features"] == [0.5] * 518
+
+
+def test_brokers_date_what_is_sent_also_where_topics_were_made_before(kafka, database, tracks):
+    """Retention and windows of time go by that; a producer may say what it likes."""
+    topic = make_topic(kafka, partitions=1)
+    keep_times_of_sending(kafka, topic.name)
+    producer = Producer({"bootstrap.servers": kafka["bootstrap.servers"]})
+    for sent_at in (1, 1_795_200_000_000):
+        ensure_topics(kafka, (topic,))
+        producer.produce(topic.name, make_value("2"), b"2", timestamp=sent_at)
+        producer.flush(20)
+    began = time.time() - 60
+    assert run_ingest(kafka, topic, database).read == 2
+    assert tracks.find_one()["source"]["sent_at"].timestamp() > began
 
 
 def test_an_empty_topic_is_no_error(kafka, topic, database, tracks):

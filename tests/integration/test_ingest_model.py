@@ -19,7 +19,7 @@ RECORDS = st.fixed_dictionaries(
         "track": TRACKS,
         "day": st.integers(10, 12),
         "title": st.sampled_from("abc"),
-        # Kafka keeps the time that a producer gives, in whatever order.
+        # What is fed back comes with the time of its first sending, in whatever order.
         "sent_at_ms": st.integers(1_795_000_000_000, 1_795_000_000_003),
         "partition": st.integers(0, 1),
         "poison": st.sampled_from([False] * 9 + [True]),

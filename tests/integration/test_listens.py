@@ -9,6 +9,7 @@ import bson
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from streams import keep_times_of_sending
 
 from nocturne.errors import BadInput, ServiceUnavailable
 from nocturne.sample.catalogue import list_good_tracks
@@ -55,6 +56,7 @@ def write_events(folder: Path, events) -> Path:
 def send(kafka, topic, *messages):
     """Send (moment, event or bytes) in this order, as if each had been sent at its moment."""
     ensure_topics(kafka, (topic,))
+    keep_times_of_sending(kafka, topic.name)
     producer = Producer({"bootstrap.servers": kafka["bootstrap.servers"]})
     for moment, event in messages:
         value = event if isinstance(event, bytes) else json.dumps(event).encode()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from live_library import (
@@ -27,12 +27,14 @@ from live_library import (
 from streams import wait_until
 
 from nocturne.errors import BadInput, ServiceUnavailable
-from nocturne.live.listener import listener_of
+from nocturne.live.listener import MOST_TRACKS, Listener, listener_of
 from nocturne.live.memory import Memory, to_deed
 from nocturne.live.recommender import LiveRecommender, choose_start
 from nocturne.stream.messages import UserActivity
 
 pytestmark = pytest.mark.integration
+
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_an_event_that_comes_twice_has_one_effect(kafka, library, topic):
         topic.wait_for(anna, 2)
     newest = {made["seq"]: shown_ids(made) for made in topic.read(anna)}
     assert sorted(newest) == [1, 2]
-    assert open_desk(library).memory.recall([anna])[anna].listener.hidden == set()
+    assert open_desk(library).memory.recall([anna])[anna].listener.hidden == {}
 
 
 def test_what_was_done_before_is_known_from_the_listens(kafka, library, topic):
@@ -125,6 +127,42 @@ def test_what_was_done_before_is_known_from_the_listens(kafka, library, topic):
     with following(make_recommender(kafka, library)):
         send_events(kafka, make_event(anna, "039"))
         assert "000" not in shown_ids(topic.wait_for(anna, 1)[0])
+
+
+def test_one_listener_does_not_keep_the_others_from_their_lists(kafka, library, topic):
+    """What is kept of a listener is bounded, and ids that the live version lacks are not kept."""
+    flood, anna = make_user(), make_user()
+    unknown = [make_event(flood, f"{number:->200}", "hide") for number in range(3000)]
+    send_events(kafka, *unknown, make_event(flood, "005", "hide"), make_event(anna, TRACKS[20]))
+    with following(make_recommender(kafka, library)):
+        assert topic.wait_for(anna, 1)
+        assert topic.wait_for(flood, 1)
+    assert open_desk(library).memory.recall([flood])[flood].listener.hidden.keys() == {"005"}
+
+
+def test_a_listener_who_cannot_be_stored_keeps_nobody_waiting(library):
+    desk = open_desk(library)
+    listeners = [Listener("large", hidden=dict.fromkeys(["x" * 17_000_000], NOW)), Listener("anna")]
+    stored = desk.memory.store([(one, desk.renew(one, 1)) for one in listeners])
+    assert [shown.user_id for shown in stored] == ["anna"]
+    assert library["listeners"].count_documents({"_id": {"$in": ["large", "anna"]}}) == 1
+
+
+def test_of_what_was_done_before_the_newest_is_read(kafka, library):
+    anna, events = make_user(), []
+    for number in range(MOST_TRACKS + 50):
+        source = {"sent_at": NOW, "partition": 0, "offset": number, "topic": "user_activity"}
+        events.append(
+            {
+                "_id": f"{anna}-{number}", "user_id": anna, "track_id": f"t{number}",
+                "action": "hide", "at": NOW + timedelta(seconds=number), "ms_played": 0,
+                "source": source,
+            }
+        )  # fmt: skip
+    library["listens"].insert_many(events)
+    hidden = open_desk(library).memory.recall([anna])[anna].listener.hidden
+    assert len(hidden) == MOST_TRACKS
+    assert f"t{MOST_TRACKS + 49}" in hidden
 
 
 def test_when_everything_was_heard_the_list_is_short(kafka, library, topic):

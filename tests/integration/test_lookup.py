@@ -209,11 +209,28 @@ def test_a_song_is_found_by_title_and_artist_misspelt_or_not(catalogue):
         ("Hyperballad", "Cover Band"): "11",
         ("Hyper ballad", "The Cover Band"): "11",
     }
-    assert {asked: catalogue.find_track(*asked) for asked in meant} == meant
+    assert {asked: catalogue.find_track(*asked).track_id for asked in meant} == meant
 
 
 def test_of_songs_of_one_title_it_is_always_the_same(catalogue):
-    assert {catalogue.find_track("Hyperballad", None) for _ in range(5)} == {"10"}
+    found = {catalogue.find_track("Hyperballad", None) for _ in range(5)}
+    assert [meant.track_id for meant in found] == ["10"]
+
+
+def test_a_guess_says_so(catalogue):
+    sure = [("food", None), ("hyperballad", "BJORK")]
+    assert [catalogue.find_track(*asked).guess for asked in sure] == ["", ""]
+    guess = catalogue.find_track("Fod", "AWOL").guess
+    assert guess == "Which song is 'Fod' by 'AWOL'? Guessed: Food by AWOL (2)."
+    assert catalogue.find_track("Hyperballad", None).guess.endswith(
+        "Others: Hyperballad by Cover Band (11)."
+    )
+
+
+def test_a_title_inside_another_is_not_the_song_asked_for(catalogue):
+    for asked in [("Food for Thought", None), ("Hyperballad", "The Beatles"), ("World", "AWOL")]:
+        with pytest.raises(BadInput, match="No track is called"):
+            catalogue.find_track(*asked)
 
 
 def test_a_song_that_is_not_there_is_bad_input_with_the_nearest(catalogue):

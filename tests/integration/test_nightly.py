@@ -410,7 +410,8 @@ def test_real_music_is_published(
     }
     require_success(api, run_nightly(api, **folders))
     with connect_catalogue(stack) as catalogue:
-        found = catalogue.similar(catalogue.find_track("angels fear to tred", "Charles Manson"), 8)
+        meant = catalogue.find_track("angels fear to tred", "Charles Manson")
+        found = catalogue.similar(meant.track_id, 8)
         genres = catalogue.tracks.find_one({"_id": found.track_id})["metadata"]["genre_titles"]
     assert (found.title, found.artist) == ("Angels Fear To Tread", "Charles Manson")
     assert found.similar[0].artist == "Charles Manson"

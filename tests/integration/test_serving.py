@@ -61,8 +61,13 @@ def test_tokens_are_made_listed_and_taken_back(run, database):
     assert find_holder(database, out.strip()) == Holder("phone", "anna")
     _, out, _ = finish(run("tokens", "--json"))
     assert [(one["name"], one["user_id"]) for one in json.loads(out)] == [("phone", "anna")]
-    code, _, err = finish(run("tokens", "phone"))
+    code, _, err = finish(run("tokens", "phone", "--listener", "anna"))
     assert (code, "a token called 'phone' already" in err) == (1, True)
+    code, _, err = finish(run("tokens", "another"))
+    assert (code, "--anybody" in err) == (2, True)
+    assert finish(run("tokens", "another", "--listener", " "))[0] == 1
+    assert finish(run("tokens", "another", "--listener", "anna", "--anybody"))[0] == 2
+    assert len(list_tokens(database)) == 1
     assert finish(run("tokens", "phone", "--revoke"))[0] == 0
     assert list_tokens(database) == []
     assert finish(run("tokens", "phone", "--revoke"))[0] == 1
@@ -98,7 +103,7 @@ def test_it_serves_until_it_is_asked_to_stop(run, database):
         lines = answer.iter_lines()
         assert next(lines).startswith("id: 0.")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(20) in (0, 128 + signal.SIGTERM)
 
 
 def test_simulated_listeners_listen_until_they_are_sent_home(run, kafka, database):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from nocturne.audio.names import FEATURE_NAMES
+from nocturne.plain_text import plain_json, plain_output
 
 COLUMNS = ("file", "feature_set", "duration_seconds", *FEATURE_NAMES)
 Described = list[dict[str, Any]]
 
 
 def write_described(described: Described, form: str, output: Path | None) -> None:
-    """Write to a file, or to stdout where none is given.
+    """Write to a file, or to stdout where none is given: there the names of files are escaped.
 
     JSON has the refused files too; CSV and Parquet have a row for each file with features, with
     the columns COLUMNS.
@@ -24,7 +25,7 @@ def write_described(described: Described, form: str, output: Path | None) -> Non
         return
     text = to_json(described) if form == "json" else to_csv(described)
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(plain_json(text) if form == "json" else plain_output(text))
     else:
         output.write_text(text, encoding="utf-8", newline="")
 

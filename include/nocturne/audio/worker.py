@@ -151,8 +151,14 @@ def describe_death(code: int | None) -> str:
     if code is None:
         return "It was killed."
     if code < 0:
-        return f"The decoder died of {signal.Signals(-code).name}."
+        return f"The decoder died of {name_signal(-code)}."
     return f"The decoder ended with code {code}."
+
+
+def name_signal(number: int) -> str:
+    """Real-time signals have no name in Python, but for the first and the last."""
+    known = {one.value: one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")
 
 
 @cache

@@ -152,7 +152,11 @@ async def open_stream(
 
 
 async def read_events(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
+    """The lists among the events of a stream."""
+    kind = ""
     async for line in lines:
-        if line.startswith("data: "):
+        if line.startswith("event: "):
+            kind = line.removeprefix("event: ")
+        elif line.startswith("data: ") and kind == "recommendations":
             yield json.loads(line.removeprefix("data: "))
     raise NocturneError("The stream of a page has ended.")

@@ -71,6 +71,9 @@ class FlatTrack(Record):
     def precedence(self) -> Document:
         return {"as_of": self.as_of}
 
+    def happened_at(self) -> datetime:
+        return self.as_of
+
 
 def make_messages(count: int) -> Iterator[Document]:
     """The same ones whenever they are made; more of them begin with those of fewer."""

@@ -149,7 +149,7 @@ class Machine:
             "cores": psutil.cpu_count(),
             "others_share": round(others, 4),
             "steal_share": round(steal, 4),
-            "busiest_share": round(self.busiest, 4),
+            "busiest_share": round(max(self.busiest, others + steal), 4),
             "before_share": round(sum(self.before), 4),
             "quiet": not disturbed,
             **({"disturbed_by": disturbed} if disturbed else {}),

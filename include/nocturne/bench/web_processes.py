@@ -54,7 +54,7 @@ def bare_app(settings: Settings, log: Path) -> Iterator[str]:
     """A route that does nothing, served in the same way."""
     port = find_free_port(set())
     address = f"http://{HOST}:{port}"
-    options = ["--host", HOST, "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    options = ["--host", HOST, "--port", str(port)]
     with running(["uvicorn", "nocturne.bench.bare:app", *options], settings, log):
         wait_for(f"{address}/", log)
         yield address

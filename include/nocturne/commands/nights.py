@@ -61,14 +61,19 @@ def recommend(
         )
     from dataclasses import asdict
 
-    from nocturne.console import print_for_listener, print_json, print_similar
+    from nocturne.console import print_for_listener, print_json, print_similar, say
 
     with open_catalogue() as catalogue:
         if user is not None:
             listed = asdict(catalogue.for_listener(user, count))
             print_json(listed) if as_json else print_for_listener(listed)
             return
-        found = asdict(catalogue.similar(track or catalogue.find_track(song or "", artist), count))
+        if track is None:
+            meant = catalogue.find_track(song or "", artist)
+            track = meant.track_id
+            if meant.guess:
+                say(meant.guess)
+        found = asdict(catalogue.similar(track, count))
     print_json(found) if as_json else print_similar([found])
 
 

@@ -1,5 +1,6 @@
 """What several commands share."""
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+
+from nocturne.plain_text import clean_logs
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -22,8 +25,17 @@ def open_catalogue() -> Iterator[Any]:
 
 
 def stop_when_asked() -> threading.Event:
-    """Set by Ctrl-C or SIGTERM: what is at hand is finished."""
+    """Set by Ctrl-C, SIGTERM or SIGHUP: what is at hand is finished."""
     stopped = threading.Event()
-    for wanted in (signal.SIGINT, signal.SIGTERM):
+    for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(wanted, lambda *_: stopped.set())
     return stopped
+
+
+def log_to_stderr() -> None:
+    """What long-lived commands say of themselves, with time and level."""
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    clean_logs()
+    logging.basicConfig(level=logging.INFO, format=form, force=True)
+    for noisy in ("httpx", "pymongo", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

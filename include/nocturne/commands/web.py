@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nocturne.commands.options import Json, open_catalogue, stop_when_asked
+from nocturne.commands.options import Json, log_to_stderr, open_catalogue, stop_when_asked
 from nocturne.errors import Misuse
 
 app = typer.Typer()
@@ -26,6 +26,7 @@ def serve(
     settings = find_both_servers().model_copy(update=chosen)
     from nocturne.web.serving import serve as run
 
+    log_to_stderr()
     run(settings, say)
 
 
@@ -38,6 +39,7 @@ def live() -> None:
     settings = find_both_servers()
     from nocturne.web.serving import recommend_live
 
+    log_to_stderr()
     made = recommend_live(settings, stop_when_asked(), say)
     say(f"{made} lists made")
 
@@ -62,15 +64,18 @@ def simulate(
 @app.command()
 def tokens(
     name: Annotated[str, typer.Argument(help="Make one of this name; without it, list all.")] = "",
-    listener: Annotated[
-        str | None, typer.Option(help="Whom it speaks for; default: for anybody.")
-    ] = None,
+    listener: Annotated[str | None, typer.Option(help="Whom it speaks for.")] = None,
+    anybody: Annotated[
+        bool, typer.Option("--anybody", help="It speaks for every listener, and may act for all.")
+    ] = False,
     revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
     as_json: Json = False,
 ) -> None:
     """Tokens for the web app, which are needed where others than this machine can reach it."""
     if revoke and not name:
         raise Misuse("Name the token to revoke.")
+    if name and not revoke and anybody == (listener is not None):
+        raise Misuse("Say whom the token is for: --listener NAME for one listener, or --anybody.")
     from nocturne.console import out, print_json, print_tokens
 
     with open_catalogue() as catalogue:

@@ -74,6 +74,8 @@ class Desk:
         deeds = [deed for deed in listener.deeds if deed.at >= since]
         nearest = self.published.find_nearest(version, (deed.track_id for deed in deeds))
         left_out = listener.find_left_out(now, self.recent)
+        copies = self.published.find_copies(version)
+        left_out |= {copies[track_id] for track_id in left_out & copies.keys()}
         ranked = rank_tracks(listed, deeds, nearest, left_out)
         chosen = self.name(version, self.spread(version, ranked, count))
         left_out.update(one.track_id for one in chosen)

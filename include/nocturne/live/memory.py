@@ -1,5 +1,6 @@
 """What is remembered of listeners, in MongoDB: written whole, one writer's change at a time."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from pymongo.errors import BulkWriteError
 from nocturne.errors import ServiceUnavailable
 from nocturne.live.choice import WEIGHTS, Chosen
 from nocturne.live.listener import (
+    MOST_TRACKS,
     UNWANTED,
     Deed,
     Listener,
@@ -21,14 +23,28 @@ from nocturne.live.listener import (
 )
 from nocturne.store import failures
 from nocturne.store.collections import BY_LISTENER
+from nocturne.store.records import why_unstorable
 
+log = logging.getLogger(__name__)
 Document = dict[str, Any]
 COLLECTION = "listeners"
 DUPLICATE_KEY = 11000
 # What was done before is in the night's lists, even if some nights have failed.
 SHORTEST_REACH = timedelta(days=7)
 WANTED = [action for action in WEIGHTS if action not in UNWANTED]
-DEED = ["user_id", "track_id", "action", "at"]
+NEWEST_BY_ACTION: Document = {
+    "$group": {
+        "_id": {"user_id": "$user_id", "action": "$action"},
+        "newest": {
+            "$topN": {
+                "n": MOST_TRACKS,
+                "sortBy": {"at": -1, "_id": 1},
+                "output": {"_id": "$_id", "track_id": "$track_id", "at": "$at"},
+            }
+        },
+    }
+}
+"""More than a listener is remembered by is not read, however much there is."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +91,36 @@ class Memory:
         return found | self.reconstruct(wanted - found.keys())
 
     def reconstruct(self, user_ids: set[str]) -> dict[str, Remembered]:
-        """What was done lately, and what leaves a track out for good."""
-        lately = {"action": {"$in": WANTED}, "at": {"$gte": datetime.now(UTC) - self.reach}}
-        for_good = {"action": {"$in": UNWANTED}}
+        """What was done lately, and what leaves a track out for good; of each action the newest."""
         deeds: dict[str, list[Deed]] = {user_id: [] for user_id in user_ids}
         if user_ids:
+            lately = {"action": {"$in": WANTED}, "at": {"$gte": datetime.now(UTC) - self.reach}}
+            for_good = {"action": {"$in": UNWANTED}}
+            theirs = {"user_id": {"$in": sorted(user_ids)}}
+            wanted = {"$or": [{**theirs, **lately}, {**theirs, **for_good}]}
             with failures.explaining(self.listens):
-                theirs = {"user_id": {"$in": sorted(user_ids)}}
-                wanted = {"$or": [{**theirs, **lately}, {**theirs, **for_good}]}
-                events = self.listens.find(wanted, DEED).hint(BY_LISTENER).to_list()
-            for event in events:
-                deeds[event["user_id"]].append(to_deed(event))
+                groups = self.listens.aggregate(
+                    [{"$match": wanted}, NEWEST_BY_ACTION], hint=dict(BY_LISTENER)
+                ).to_list()
+            for group in groups:
+                done, action = deeds[group["_id"]["user_id"]], group["_id"]["action"]
+                done += (to_deed({**event, "action": action}) for event in group["newest"])
         return {
             user_id: Remembered(listener_of(user_id, done), None) for user_id, done in deeds.items()
         }
 
-    def store(self, changes: list[tuple[Listener, Shown]]) -> None:
-        """Write listeners with their new lists, each in place of the list before.
+    def store(self, changes: list[tuple[Listener, Shown]]) -> list[Shown]:
+        """Write listeners with their new lists, each in place of the list before; what was stored.
 
+        Who cannot be a document of MongoDB's is left as they were, and keeps nobody else waiting.
         Raises ServiceUnavailable if another recommender has written one of them meanwhile: what
         was read is out of date then, and doing it all again is safe.
         """
-        if not changes:
-            return
-        writes = [write_of(listener, shown) for listener, shown in changes]
+        documents = [(shown, to_stored(listener, shown)) for listener, shown in changes]
+        storable = [(shown, document) for shown, document in documents if is_storable(document)]
+        writes = [write_of(shown, document) for shown, document in storable]
+        if not writes:
+            return []
         try:
             with failures.explaining(self.listeners):
                 done = self.listeners.bulk_write(writes, ordered=False)
@@ -108,11 +130,12 @@ class Memory:
             written = 0
         else:
             written = done.matched_count + done.inserted_count
-        if written < len(changes):
+        if written < len(writes):
             raise ServiceUnavailable(
-                f"Another live recommender has written some of {len(changes)} listeners of"
+                f"Another live recommender has written some of {len(writes)} listeners of"
                 f" {self.listeners.full_name} meanwhile."
             )
+        return [shown for shown, _ in storable]
 
 
 def to_deed(event: Document) -> Deed:
@@ -120,11 +143,21 @@ def to_deed(event: Document) -> Deed:
     return Deed(event["at"], event["track_id"], event["action"], event["_id"])
 
 
-def write_of(listener: Listener, shown: Shown) -> InsertOne[Document] | ReplaceOne[Document]:
-    document = {"_id": listener.user_id, **to_document(listener), "shown": asdict(shown)}
+def to_stored(listener: Listener, shown: Shown) -> Document:
+    return {"_id": listener.user_id, **to_document(listener), "shown": asdict(shown)}
+
+
+def is_storable(document: Document) -> bool:
+    why = why_unstorable(document)
+    if why:
+        log.error("Listener %r is not remembered: %s.", document["_id"], why)
+    return not why
+
+
+def write_of(shown: Shown, document: Document) -> InsertOne[Document] | ReplaceOne[Document]:
     if shown.seq == 1:
         return InsertOne(document)
-    return ReplaceOne({"_id": listener.user_id, "shown.seq": shown.seq - 1}, document)
+    return ReplaceOne({"_id": shown.user_id, "shown.seq": shown.seq - 1}, document)
 
 
 def is_conflict(error: BaseException | None) -> bool:

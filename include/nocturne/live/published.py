@@ -39,14 +39,20 @@ class Published:
         self.lists: Kept[RowName, tuple[Near, ...]] = Kept(LISTS_KEPT, self.read_listed)
         self.moments: Kept[str, datetime] = Kept(VERSIONS_KEPT, self.read_moments)
         self.ids: tuple[str, list[str]] = ("", [])
+        self.copies: tuple[str, dict[str, str]] = ("", {})
 
     def live(self) -> str:
         """The name of the live version, as it was at most POINTER_SECONDS ago."""
         pointer = self.pointer
         if pointer is None or monotonic() - pointer[1] > POINTER_SECONDS:
-            pointer = (self.catalogue.live(), monotonic())
-            self.pointer = pointer
+            return self.look()
         return pointer[0]
+
+    def look(self) -> str:
+        """The name of the live version, as it is now."""
+        version = self.catalogue.live()
+        self.pointer = (version, monotonic())
+        return version
 
     def find_as_of(self, version: str) -> datetime:
         """What happened before is in the version."""
@@ -65,6 +71,10 @@ class Published:
         """The published neighbours of those tracks that the version has."""
         found = self.rows.find((version, track_id) for track_id in track_ids)
         return {track_id: near for (_, track_id), near in found.items()}
+
+    def find_present(self, version: str, track_ids: Iterable[str]) -> set[str]:
+        """Those of the tracks that the version has."""
+        return set(self.find_nearest(version, track_ids))
 
     def find_names(self, version: str, track_ids: Iterable[str]) -> dict[str, Names]:
         """Title and artist of each track, as they were when the version was first asked for."""
@@ -98,11 +108,24 @@ class Published:
         found = self.catalogue.find_names([track_id for _, track_id in rows])
         return {(version, track_id): Names(*found[track_id]) for version, track_id in rows}
 
+    def find_copies(self, version: str) -> dict[str, str]:
+        """The version's copies, each with the track that stands for it in lists."""
+        found = self.copies
+        if found[0] != version:
+            wanted = {"version": version, "copy_of": {"$gt": ""}}
+            fields = {"_id": False, "track_id": True, "copy_of": True}
+            rows = self.database["similar_tracks"].find(wanted, fields)
+            found = (version, {row["track_id"]: row["copy_of"] for row in rows})
+            self.copies = found
+        return found[1]
+
     def walk(self, version: str, user_id: str) -> Iterator[str]:
-        """Every track of a version, from a place of each listener's own."""
+        """A track of every recording of a version, from a place of each listener's own."""
         if self.ids[0] != version:
+            copies = self.find_copies(version)
             rows = self.database["similar_tracks"].find(of_version(version), ["track_id"])
-            self.ids = (version, [row["track_id"] for row in rows])
+            every = (row["track_id"] for row in rows)
+            self.ids = (version, [track_id for track_id in every if track_id not in copies])
         ids = self.ids[1]
         digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
         start = int.from_bytes(digest) % max(len(ids), 1)

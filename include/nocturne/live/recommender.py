@@ -25,6 +25,7 @@ from tenacity import (
 from nocturne.errors import ServiceUnavailable
 from nocturne.live.desk import Desk
 from nocturne.live.memory import Shown, to_deed
+from nocturne.store import failures
 from nocturne.store.collections import ensure_collections
 from nocturne.stream.checking import check_batch
 from nocturne.stream.connection import KafkaConfig, explaining, open_admin, open_consumer
@@ -57,36 +58,46 @@ class LiveRecommender:
         self.config = config
         self.database = database
         self.desk = desk
-        self.group = f"nocturne-live-{database.name}"
+        self.group = name_group(database)
         self.writer: Producer | None = None
         self.made = 0
+        self.told: dict[int, int] = {}
 
     def follow(self, stopped: Event) -> int:
-        """Until stopped; how many lists were made. A server that is away is waited for.
+        """Until stopped; how many lists were made. A server that goes away is waited for.
 
-        Raises BadInput if a login is refused, or nothing was published yet.
+        Raises BadInput if a login is refused, or nothing was published yet, ServiceUnavailable if a
+        server is away at the beginning.
         """
-        self.desk.published.live()
-        ensure_collections(self.database)
+        with failures.explaining(self.database["listeners"]):
+            self.desk.published.live()
+            ensure_collections(self.database)
         ensure_topics(self.config, (USER_ACTIVITY, RECOMMENDATIONS))
 
         def say(state: RetryCallState) -> None:
             failure = state.outcome and state.outcome.exception()
             log.warning("%s Trying again in %.1f s.", failure, state.upcoming_sleep)
 
-        Retrying(
+        again = Retrying(
             retry=retry_if_exception_type(ServiceUnavailable),
             wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
             stop=lambda _: stopped.is_set(),
             sleep=sleep_using_event(stopped),
             before_sleep=say,
             reraise=True,
-        )(self.read, stopped)
+        )
+        try:
+            again(self.read, stopped)
+        except ServiceUnavailable as error:
+            if not stopped.is_set():
+                raise
+            log.info("Stopped while waiting: %s", error)
         return self.made
 
     def read(self, stopped: Event) -> None:
         topic = USER_ACTIVITY.name
-        with explaining(self.config, f"following {topic}"):
+        listeners = self.database["listeners"]
+        with explaining(self.config, f"following {topic}"), failures.explaining(listeners):
             consumer = open_consumer(self.config, self.group)
             try:
                 start_at = self.take_over(consumer)
@@ -94,7 +105,8 @@ class LiveRecommender:
                     consumer, topic, start_at, self.let_go, stopped, LINGER_SECONDS
                 )
                 for batch in batches:
-                    if batch.messages:
+                    # Transactions take offsets too, which hold no message.
+                    if batch.messages or batch.offsets.items() - self.told.items():
                         self.handle(consumer, batch)
             finally:
                 self.let_go()
@@ -132,6 +144,7 @@ class LiveRecommender:
         if self.writer is not None:
             close_producer(self.writer)
             self.writer = None
+        self.told = {}
 
     def handle(self, consumer: Consumer, batch: Batch) -> None:
         checked = check_batch(USER_ACTIVITY, UserActivity, batch)
@@ -141,12 +154,19 @@ class LiveRecommender:
         lists = self.renew_lists(checked.documents)
         read = [TopicPartition(USER_ACTIVITY.name, *place) for place in batch.offsets.items()]
         self.send(consumer, read, lists)
+        self.told |= batch.offsets
 
     def renew_lists(self, events: list[Document]) -> list[Shown]:
-        """The lists of everybody who did something, newly made and stored where that is new."""
+        """The lists of everybody who did something, newly made and stored where that is new.
+
+        What is done to tracks that the live version lacks could move no list.
+        """
+        published = self.desk.published
+        present = published.find_present(published.live(), (event["track_id"] for event in events))
         by_listener: dict[str, list[Document]] = defaultdict(list)
         for event in events:
-            by_listener[event["user_id"]].append(event)
+            if event["track_id"] in present:
+                by_listener[event["user_id"]].append(event)
         shown: list[Shown] = []
         changes = []
         for user_id, remembered in self.desk.memory.recall(by_listener).items():
@@ -157,8 +177,7 @@ class LiveRecommender:
                 changes.append((listener, self.desk.renew(listener, remembered.seq + 1)))
             elif remembered.shown:
                 shown.append(remembered.shown)
-        self.desk.memory.store(changes)
-        return shown + [made for _, made in changes]
+        return shown + self.desk.memory.store(changes)
 
     def send(self, consumer: Consumer, read: list[TopicPartition], lists: list[Shown]) -> None:
         if self.writer is None:
@@ -170,6 +189,11 @@ class LiveRecommender:
             group = consumer.consumer_group_metadata()
             writer.send_offsets_to_transaction(read, group, TRANSACTION_SECONDS)
         self.made += len(lists)
+
+
+def name_group(database: Database[Document]) -> str:
+    """The consumer group of the recommenders that write to a database."""
+    return f"nocturne-live-{database.name}"
 
 
 def choose_start(partition: int, committed: int | None, first: int, end: int) -> int:

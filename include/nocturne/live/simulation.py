@@ -14,6 +14,7 @@ from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
+from pymongo.errors import PyMongoError
 
 from nocturne.errors import BadInput, NocturneError
 from nocturne.live.desk import Desk
@@ -168,7 +169,7 @@ class Simulator:
         while not stopped.wait(max(0.0, begun + done / rate - monotonic())):
             try:
                 done += self.play(crowd)
-            except NocturneError as error:
+            except (NocturneError, PyMongoError) as error:
                 log.warning("Simulated listeners wait: %s", error)
                 begun, done = monotonic() + 1, 0
 

@@ -21,6 +21,11 @@ NANOSECONDS = {1e11: 10**9, 1e14: 10**6, 1e17: 10**3, float("inf"): 1}
 """How many make one unit of an epoch below a limit: seconds, milli-, micro-, nanoseconds."""
 
 
+UNIT_NAMES = {1e9: "seconds", 1e6: "milliseconds", 1e3: "microseconds", 1: "nanoseconds"}
+ROWS_NAMED = 5
+"""So many lines show an operator where to look."""
+
+
 @dataclass(frozen=True, eq=False)
 class Interactions:
     """Pairs of a user and an item, each once, sorted by user and then by item.
@@ -141,7 +146,7 @@ def hold_times(cells: Sequence[str]) -> bool:
     numbers = to_numbers(cells)
     if np.isnan(numbers).all():
         return not np.isnat(parse_iso(cells)).any()
-    seconds = numbers * (nanoseconds_of(numbers) / 1e9)
+    seconds = numbers * (nanoseconds_of(numbers) / 1e9)  # each by its own: mixed ones are refused
     return bool(((seconds >= EPOCH_SECONDS[0]) & (seconds < EPOCH_SECONDS[1])).all())
 
 
@@ -162,7 +167,9 @@ def read_times(table: Table, place: int) -> NDArray[np.int64]:
         times = parse_iso(texts)
         wrong, at = np.isnat(times), times.view(np.int64)
     else:
-        scaled = numbers * nanoseconds_of(numbers)
+        units = nanoseconds_of(numbers)
+        require_one_unit(table, texts, numbers, units)
+        scaled = numbers * units
         wrong = ~(np.isfinite(numbers) & (numbers >= 0) & (scaled < 2**63))
         at = np.where(wrong, 0, scaled).astype(np.int64)
     if wrong.any():
@@ -177,10 +184,34 @@ def to_numbers(texts: Sequence[str]) -> NDArray[np.float64]:
     return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
 
 
-def nanoseconds_of(epochs: NDArray[np.float64]) -> int:
-    """Nanoseconds in the unit of epochs, told from the largest finite one."""
-    largest = np.max(epochs, where=np.isfinite(epochs), initial=0.0)
-    return next(unit for limit, unit in NANOSECONDS.items() if largest < limit)
+def nanoseconds_of(epochs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nanoseconds in the unit of each epoch, told from its size."""
+    limits = np.array(list(NANOSECONDS)[:-1])
+    units = np.array(list(NANOSECONDS.values()), dtype=np.float64)
+    chosen: NDArray[np.float64] = units[np.searchsorted(limits, epochs, side="right")]
+    return chosen
+
+
+def require_one_unit(
+    table: Table, texts: Sequence[str], epochs: NDArray[np.float64], units: NDArray[np.float64]
+) -> None:
+    """Refuse the first time of a unit that fewer times have; 0 and less are the same in all."""
+    told = np.isfinite(epochs) & (epochs > 0)
+    found, counts = np.unique(units[told], return_counts=True)
+    if len(found) < 2:
+        return
+    usual = found[counts.argmax()]
+    odd = np.flatnonzero(told & (units != usual))
+    others = int(np.flatnonzero(told & (units == usual))[0])
+    lines = ", ".join(str(table.lines[row]) for row in odd[:ROWS_NAMED].tolist())
+    row = int(odd[0])
+    table.refuse(
+        row,
+        f"the timestamp {texts[row]!r} is in {UNIT_NAMES[units[row]]}, {texts[others]!r} in line"
+        f" {table.lines[others]} in {UNIT_NAMES[usual]}; one file has one unit of time, and"
+        f" {len(odd)} of {len(texts)} rows have another than most (lines {lines}"
+        f"{', …' if len(odd) > ROWS_NAMED else ''})",
+    )
 
 
 def parse_iso(texts: Sequence[str]) -> NDArray[np.datetime64]:

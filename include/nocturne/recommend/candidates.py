@@ -92,7 +92,13 @@ class ModelFolder:
 
     @property
     def tracks(self) -> Path:
+        """One of each recording."""
         return self.path / "inputs/tracks.parquet"
+
+    @property
+    def copies(self) -> Path:
+        """The others, each with the track that stands for it."""
+        return self.path / "inputs/copies.parquet"
 
     @property
     def dealings(self) -> Path:
@@ -127,13 +133,16 @@ def plan_candidate(
     versions are compared with each other, and `audio_dir`, its folder of audio.
     Raises BadInput if a track is stored with another feature set.
     """
-    from nocturne.recommend.dealings import hash_rows, read_dealings
+    from nocturne.recommend.dealings import hash_rows, merge_copies, read_dealings
+    from nocturne.recommend.recordings import COPY_FIELDS, find_copies
 
     ensure_collections(database, collection)
-    fields = ["content_sha256", "feature_set", "source"]
+    fields = ["content_sha256", "feature_set", "source", *COPY_FIELDS]
     tracks = list(read_tracks(database[collection], track_ids, fields))
     require_feature_set(tracks, recipe.feature_set)
+    copies = find_copies(tracks)
     dealings = read_dealings(database, night.end, (track["_id"] for track in tracks))
+    dealings = merge_copies(dealings, copies)
     contents = [[track["_id"], track["content_sha256"]] for track in tracks]
     dealt = hash_rows(dealings)
     made_of = {"tracks": contents, "dealings": dealt, "recipe": asdict(recipe)}
@@ -147,6 +156,7 @@ def plan_candidate(
         "inputs": {
             "sha256": digest,
             "tracks": len(tracks),
+            "recordings": len(tracks) - len(copies),
             "listeners": int(dealings["user"].nunique()),
             "dealings": len(dealings),
             "dealings_sha256": dealt,
@@ -156,13 +166,19 @@ def plan_candidate(
     }
     open_candidate(database, version, candidate)
     note_run(database, version, origin["run_id"])
-    write_inputs(ModelFolder(models_dir / version), contents, dealings)
+    chosen = [content for content in contents if content[0] not in copies]
+    write_inputs(ModelFolder(models_dir / version), chosen, copies, dealings)
     return version
 
 
-def write_inputs(folder: ModelFolder, contents: list[list[str]], dealings: "pd.DataFrame") -> None:
-    """Nothing if they are there: they are what the version is named by. `contents` are the tracks'
-    ids, each with the hash of its content.
+def write_inputs(
+    folder: ModelFolder,
+    contents: list[list[str]],
+    copies: dict[str, str],
+    dealings: "pd.DataFrame",
+) -> None:
+    """Nothing if they are there: they are what the version is named by. `contents` are the ids of
+    one track of each recording, each with the hash of its content.
     """
     import pandas as pd
 
@@ -175,8 +191,10 @@ def write_inputs(folder: ModelFolder, contents: list[list[str]], dealings: "pd.D
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     tracks = pd.DataFrame(contents, columns=["track_id", "content_sha256"], dtype="string")
+    others = {"track_id": list(copies), "copy_of": list(copies.values())}
     tables = {
         folder.tracks: tracks,
+        folder.copies: pd.DataFrame(others, dtype="string"),
         folder.dealings: dealings,
         folder.ratings: to_ratings(dealings),
     }

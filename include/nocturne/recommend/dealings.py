@@ -16,6 +16,7 @@ from pymongo.database import Database
 from nocturne.models.interactions import Interactions
 from nocturne.models.splits import FEWEST_ITEMS, Split, split_by_lots
 from nocturne.models.taste import NEGATIVE, TEST, TRAIN, VALIDATION, list_names, weigh
+from nocturne.stream.messages import EARLIEST
 
 Document = dict[str, Any]
 ACTIONS = {"plays": "listen", "likes": "like", "skips": "skip", "hides": "hide"}
@@ -25,7 +26,8 @@ COLUMNS = ["user", "item", *ACTIONS, "last_at"]
 def read_dealings(
     database: Database[Document], before: datetime, items: Iterable[str]
 ) -> pd.DataFrame:
-    """Events before a moment on known items, counted by listener and item, in their order.
+    """Events before a moment on known items, counted by listener and item, in their order; what is
+    stored from the time when no clock was right is left alone.
 
     Columns: user, item, how many plays, likes, skips, hides, and `last_at`, the last of them.
     """
@@ -35,7 +37,7 @@ def read_dealings(
     }
     pair = {"user": "$user_id", "item": "$track_id"}
     steps: list[Document] = [
-        {"$match": {"at": {"$lt": before}}},
+        {"$match": {"at": {"$gte": EARLIEST, "$lt": before}}},
         {"$group": {"_id": pair, **counts, "last_at": {"$max": "$at"}}},
         {"$replaceWith": {"$mergeObjects": ["$_id", "$$ROOT"]}},
         {"$unset": "_id"},
@@ -44,6 +46,16 @@ def read_dealings(
     known = found.loc[found["item"].isin(set(items))].astype({"user": "string", "item": "string"})
     known["last_at"] = pd.to_datetime(known["last_at"], utc=True)
     return known.sort_values(["user", "item"], ignore_index=True)
+
+
+def merge_copies(dealings: pd.DataFrame, copies: dict[str, str]) -> pd.DataFrame:
+    """What was done with a copy was done with the track that stands for it."""
+    if not dealings["item"].isin(copies).any():
+        return dealings
+    items = dealings["item"].map(lambda item: copies.get(item, item)).astype("string")
+    pairs = dealings.assign(item=items).groupby(["user", "item"], as_index=False, sort=True)
+    merged: pd.DataFrame = pairs.agg({**dict.fromkeys(ACTIONS, "sum"), "last_at": "max"})
+    return merged[COLUMNS]
 
 
 def to_ratings(dealings: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ TRACKS_OF_ONE_ARTIST = 2
 RANKED_PER_CHOSEN = 20
 SCORE_DECIMALS = 4
 LISTENERS_AT_A_TIME = 256
+CLOSE = 0.3
+"""The least cosine of tracks that are called close. Of two tracks by chance it is near 0 in both
+spaces, for they are centred."""
 REASONS_CONSIDERED = 100
 """A listener's weightiest tracks; the reason for a recommendation is one of them."""
 
@@ -31,8 +35,9 @@ REASONS_CONSIDERED = 100
 class Shelf:
     """The tracks of a version, sorted by id: what a list shows and explains.
 
-    `vectors` is (tracks, dims) and `factors` (tracks, rank), zeros for tracks nobody has heard;
-    `clusters` holds None where there is no clustering.
+    `vectors` is (tracks, dims) and `factors` (tracks, rank), zeros for tracks nobody likes;
+    `clusters` holds None where there is no clustering, `heard` (tracks,) tells which ones somebody
+    has done anything with.
     """
 
     track_ids: list[str]
@@ -41,6 +46,7 @@ class Shelf:
     clusters: list[int | None]
     vectors: Vectors
     factors: Vectors
+    heard: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ class Audience:
     liked: sp.csr_matrix
     left_out: sp.csr_matrix
     basis: list[str]
+
+    @cached_property
+    def popular(self) -> NDArray[np.bool_]:
+        """Which tracks anybody likes: (tracks,)."""
+        found: NDArray[np.bool_] = np.asarray(self.liked.getnnz(axis=0)) > 0
+        return found
 
 
 def find_left_out(
@@ -119,13 +131,16 @@ def describe_items(
 ) -> list[Row]:
     liked = set(audience.liked[user].indices.tolist())
     because = find_causes(shelf, audience.liked[user], chosen)
+    popular = audience.popular
     return [
         {
             "track_id": shelf.track_ids[track],
             "score": round(float(score), SCORE_DECIMALS) + 0.0,
             "cluster": shelf.clusters[track],
             "because": None if cause is None else shelf.track_ids[cause],
-            "reason": give_reason(shelf, track, cause, known=track in liked),
+            "reason": give_reason(
+                shelf, track, cause, known=track in liked, popular=bool(popular[track])
+            ),
         }
         for track, cause, score in zip(chosen.tolist(), because, scores, strict=True)
     ]
@@ -135,18 +150,20 @@ def find_causes(shelf: Shelf, liked: sp.csr_matrix, chosen: Rows) -> list[int | 
     """For each chosen track the one that the listener likes and that speaks most for it.
 
     A liked track speaks by its weight times its closeness: the cosine of factors between tracks
-    that were heard, of sound where one was not. Itself is no reason.
+    that are liked, of sound where one is not. Itself is no reason, nor is one that is far by
+    sound, or liked by others than those who like the chosen one.
     """
     order = np.argsort(-liked.data, kind="stable")[:REASONS_CONSIDERED]
     known, weights = liked.indices[order], liked.data[order]
     if not len(known):
         return [None] * len(chosen)
     closeness = compare(shelf.factors, chosen, known)
-    both_heard = np.outer(shelf.factors[chosen].any(axis=1), shelf.factors[known].any(axis=1))
-    closeness = np.where(both_heard, closeness, compare(shelf.vectors, chosen, known))
+    both_liked = np.outer(shelf.factors[chosen].any(axis=1), shelf.factors[known].any(axis=1))
+    closeness = np.where(both_liked, closeness, compare(shelf.vectors, chosen, known))
     voices = np.round(closeness * weights, SCORE_DECIMALS)
+    far = closeness <= np.where(both_liked, 0, CLOSE)
     itself = np.subtract.outer(chosen, known) == 0
-    voices = np.where(itself, -np.inf, voices)
+    voices = np.where(itself | far, -np.inf, voices)
     best = voices.argmax(axis=1)
     spoken = np.isfinite(voices.max(axis=1))
     return [int(known[one]) if said else None for one, said in zip(best, spoken, strict=True)]
@@ -162,12 +179,22 @@ def compare(rows: Vectors, some: Rows, others: Rows) -> NDArray[np.float64]:
     return cosines
 
 
-def give_reason(shelf: Shelf, track: int, cause: int | None, *, known: bool) -> str:
+def give_reason(shelf: Shelf, track: int, cause: int | None, *, known: bool, popular: bool) -> str:
+    """`known` if the listener likes the track, `popular` if anybody does."""
     if cause is None:
-        return "because you played it before" if known else "popular with other listeners"
+        return give_reason_alone(known=known, popular=popular, heard=bool(shelf.heard[track]))
     played = shelf.titles[cause]
-    if shelf.factors[track].any():
+    if shelf.factors[[track, cause]].any(axis=1).all():
         return f"because you played {played}"
     same = shelf.clusters[track] is not None and shelf.clusters[track] == shelf.clusters[cause]
     sound = "same cluster and close in timbre" if same else "close in timbre"
     return f"because you played {played}: {sound}"
+
+
+def give_reason_alone(*, known: bool, popular: bool, heard: bool) -> str:
+    """Where no liked track speaks for it."""
+    if known:
+        return "because you played it before"
+    if popular:
+        return "popular with other listeners"
+    return "little heard here" if heard else "new here"

@@ -1,6 +1,6 @@
 """The tracks of a version as its tables need them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Library:
-    """Tracks sorted by id; `features` is (tracks, 518), `genres` holds None where none is given,
-    `clusters` where there is no clustering, `fame` how often the source says it was listened to.
+    """One track of each recording, sorted by id; `features` is (tracks, 518), `genres` holds None
+    where none is given, `clusters` where there is no clustering, `fame` how often the source says
+    it was listened to. `copies` are the other tracks, each with the one that stands for it.
     """
 
     track_ids: list[str]
@@ -29,6 +30,7 @@ class Library:
     fame: NDArray[np.float64]
     clusters: list[int | None]
     features: NDArray[np.float64]
+    copies: dict[str, str] = field(default_factory=dict)
 
 
 def read_library(database: Database[Document], collection: str, folder: ModelFolder) -> Library:
@@ -36,7 +38,7 @@ def read_library(database: Database[Document], collection: str, folder: ModelFol
     changed.
     """
     planned = pd.read_parquet(folder.tracks)
-    wanted = planned["track_id"].tolist()
+    wanted, copies = planned["track_id"].tolist(), read_copies(folder)
     features = np.empty((len(wanted), FEATURES_PER_TRACK))
     found: list[str] = []
     metadata: list[Document] = []
@@ -48,9 +50,11 @@ def read_library(database: Database[Document], collection: str, folder: ModelFol
         found.append(track["_id"])
         metadata.append(track["metadata"])
         contents.append(track["content_sha256"])
-    if found != sorted(wanted):
+    gone = len(wanted) - len(found)
+    gone += len(copies) - sum(1 for _ in read_tracks(database[collection], copies, ["_id"]))
+    if gone:
         raise NocturneError(
-            f"{len(wanted) - len(found)} tracks have left {database.name}.{collection} since"
+            f"{gone} tracks have left {database.name}.{collection} since"
             f" {folder.path.name} was planned. Clear the run from load_tracks on."
         )
     require_unchanged(folder.path.name, planned, dict(zip(found, contents, strict=True)))
@@ -63,6 +67,7 @@ def read_library(database: Database[Document], collection: str, folder: ModelFol
         fame=np.array([float(track.get("listens") or 0) for track in metadata]),
         clusters=[clusters.get(track_id) for track_id in found],
         features=features,
+        copies=copies,
     )
 
 
@@ -83,6 +88,11 @@ def find_genre(metadata: Document) -> str | None:
     titles = metadata.get("genre_titles") or [None]
     genre = metadata.get("top_genre_title") or titles[0]
     return str(genre) if genre else None
+
+
+def read_copies(folder: ModelFolder) -> dict[str, str]:
+    copies = pd.read_parquet(folder.copies)
+    return dict(zip(copies["track_id"], copies["copy_of"], strict=True))
 
 
 def read_clusters(folder: ModelFolder) -> dict[str, int]:

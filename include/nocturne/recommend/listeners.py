@@ -40,7 +40,8 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Listeners:
-    """`factors` are those of the tracks, (tracks, rank), zeros for tracks that nobody has heard.
+    """`factors` are those of the tracks, (tracks, rank), zeros for tracks that nobody has heard;
+    `heard` is that of Shelf.
 
     `report` is noted with the version: `ranking`, None as long as nobody has liked anything;
     `possible_lengths`, pairs of a length that the rules allow a list and for how many listeners;
@@ -50,6 +51,7 @@ class Listeners:
     audience: Audience
     scorer: Scorer
     factors: Factors
+    heard: NDArray[np.bool_]
     report: Document
     judged: list[Document]
 
@@ -88,11 +90,14 @@ def understand_listeners(
     shown = shape[1] - left_out.getnnz(axis=1)
     report = describe_lengths(np.minimum(recipe.list_length, shown))
     fame = Fame(np.bincount(liked.item, minlength=shape[1]).astype(np.float64), library.fame)
+    heard = np.bincount(numbered["item_number"], minlength=shape[1]) > 0
     if not folder.taste.exists():
         nothing = np.zeros((shape[1], 1), np.float32)
-        return Listeners(audience, fame, nothing, {**report, "ranking": None}, [])
+        report["ranking"] = None
+        return Listeners(audience, fame, nothing, heard, report, [])
     scorer, factors, ranking, judged = find_taste(folder, liked, ratings, vectors, fame)
-    return Listeners(audience, scorer, factors, {**report, "ranking": ranking}, judged)
+    report["ranking"] = ranking
+    return Listeners(audience, scorer, factors, heard, report, judged)
 
 
 def describe_lengths(possible: NDArray[np.intp]) -> Document:

@@ -9,11 +9,12 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
+from nocturne.listener_names import settle_name
 from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import live_version, of_version
 
 if TYPE_CHECKING:
-    from nocturne.recommend.titles import Track
+    from nocturne.recommend.titles import Match, Track
 
 Document = dict[str, Any]
 SHOWN_CANDIDATES = 5
@@ -52,6 +53,14 @@ class ForListener:
     items: list[Recommendation]
 
 
+@dataclass(frozen=True)
+class Meant:
+    """A track found by its names; `guess` says so if another may have been meant, else nothing."""
+
+    track_id: str
+    guess: str
+
+
 Names = dict[str, tuple[str, str]]
 
 
@@ -87,8 +96,10 @@ class Catalogue:
 
     def for_listener(self, user_id: str, count: int) -> ForListener:
         """The listener's list; that for anybody if the live version does not know them."""
-        if user_id == ANYBODY:
-            raise BadInput("The id of a listener is empty.")
+        try:
+            user_id = settle_name(user_id)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
         version = self.live()
         table = self.database["for_you"]
         row = table.find_one({"_id": f"{version}/{user_id}"})
@@ -121,22 +132,23 @@ class Catalogue:
             track_id: (track["title"], track["artist_name"]) for track_id, track in metadata.items()
         }
 
-    def find_track(self, song: str, artist: str | None) -> str:
-        """The id of the track that a person means by title and artist, misspelt or not.
+    def find_track(self, song: str, artist: str | None) -> "Meant":
+        """The track that a person means by title and artist, misspelt or not.
 
         Raises BadInput with the nearest titles if none is near enough.
         """
-        from nocturne.recommend.titles import Titles, find_near
+        from nocturne.recommend.titles import Titles, choose_match, find_near
 
-        matches = Titles(self.list_tracks(self.live())).match(song, artist, SHOWN_CANDIDATES)
+        artists = [artist] if artist else []
+        matches = Titles(self.list_tracks(self.live())).match(song, artists, SHOWN_CANDIDATES)
+        asked = f"{song!r} by {artist!r}" if artist else repr(song)
         if near := find_near(matches):
-            return near[0].track.track_id
-        nearest = "; ".join(
-            f"{match.track.title} by {match.track.artist} ({match.track.track_id})"
-            for match in matches
-        )
-        asked = song if artist is None else f"{song} {artist}"
-        raise BadInput(f"No track is called {asked!r}. The nearest: {nearest or 'none'}.")
+            chosen = choose_match(matches)
+            sure = chosen is not None and chosen.is_same
+            best = (chosen or near[0]).track
+            return Meant(best.track_id, "" if sure else word_guess(asked, best, near))
+        nearest = "; ".join(describe_match(match) for match in matches)
+        raise BadInput(f"No track is called {asked}. The nearest: {nearest or 'none'}.")
 
     def list_tracks(self, version: str) -> "list[Track]":
         """The titles of a version's tracks."""
@@ -151,6 +163,17 @@ class Catalogue:
         while some := list(islice(ids, at_once)):
             found = self.tracks.find({"_id": {"$in": some}}, fields)
             yield [name_track(track) for track in found.to_list()]
+
+
+def word_guess(asked: str, best: "Track", near: "list[Match]") -> str:
+    """What is said of a track that may not be the one that was meant."""
+    guess = f"Which song is {asked}? Guessed: {best.title} by {best.artist} ({best.track_id})."
+    others = "; ".join(describe_match(one) for one in near if one.track.track_id != best.track_id)
+    return f"{guess} Others: {others}." if others else guess
+
+
+def describe_match(match: "Match") -> str:
+    return f"{match.track.title} by {match.track.artist} ({match.track.track_id})"
 
 
 def name_track(track: Document) -> "Track":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nocturne.recommend.approximate import search_approximate
 from nocturne.recommend.exact import Rows, Scores, Vectors, search_exact
@@ -49,5 +50,11 @@ def name_neighbours(track_ids: list[str], found: Search) -> Iterator[Neighbours]
     If that is the order of their ids, ties are broken by track id.
     """
     ids = np.array(track_ids, dtype=object)
-    for track_id, nearest, scores in zip(track_ids, found.indices, found.scores, strict=True):
-        yield Neighbours(track_id, ids[nearest].tolist(), scores.tolist())
+    for place, _ in zip(range(len(ids)), found.indices, strict=True):
+        yield name_row(ids, found, place)
+
+
+def name_row(ids: NDArray[np.object_], found: Search, place: int) -> Neighbours:
+    """The same for one row."""
+    nearest, scores = found.indices[place], found.scores[place]
+    return Neighbours(ids[place], ids[nearest].tolist(), scores.tolist())

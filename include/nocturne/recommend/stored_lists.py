@@ -17,7 +17,7 @@ Lengths = list[list[int]]
 def measure_tables(database: Database[Document], model: Document) -> Iterator[Stored]:
     """What is stored of the candidate, table by table."""
     recipe, tracks = Recipe(**model["inputs"]["recipe"]), model["inputs"]["tracks"]
-    similar = min(recipe.neighbours, max(tracks - 1, 0))
+    similar = min(recipe.neighbours, max(model["inputs"]["recordings"] - 1, 0))
     listeners = model["inputs"]["listeners"] + 1
     possible = model.get("possible_lengths") or [[model["shortest_possible"], listeners]]
     tables = {

@@ -4,17 +4,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
 from nocturne.recommend.candidates import ModelFolder, Recipe
 from nocturne.recommend.dealings import hash_rows
-from nocturne.recommend.for_you import Shelf, build_for_you_rows
+from nocturne.recommend.for_you import CLOSE, Shelf, build_for_you_rows
 from nocturne.recommend.judged_lists import name_rows
 from nocturne.recommend.library import Library, read_library
 from nocturne.recommend.listeners import understand_listeners
-from nocturne.recommend.similar import Search, name_neighbours, search
+from nocturne.recommend.similar import Neighbours, Search, name_row, search
 from nocturne.recommend.space import embed_tracks
 from nocturne.store.versions import (
     JUDGED_LISTS,
@@ -46,7 +47,7 @@ def build_tables(
         listeners = understand_listeners(folder, library, vectors, model["as_of"], recipe)
         shelf = Shelf(
             library.track_ids, library.titles, library.artists, library.clusters, vectors,
-            listeners.factors,
+            listeners.factors, listeners.heard,
         )  # fmt: skip
         lists = build_for_you_rows(
             version, shelf, listeners.audience, listeners.scorer, recipe.list_length
@@ -80,28 +81,41 @@ def require_dealings(folder: ModelFolder, model: Document) -> None:
 
 
 def build_similar_rows(version: str, library: Library, found: Search) -> Iterator[Row]:
-    """A row of `similar_tracks` for each track; `cluster` is None where there is no clustering."""
+    """A row of `similar_tracks` for each track; `cluster` is None where there is no clustering.
+
+    A copy has the row of the track that it is a copy of, and says so.
+    """
+    places = {track_id: place for place, track_id in enumerate(library.track_ids)}
+    ids = np.array(library.track_ids, dtype=object)
     clusters = dict(zip(library.track_ids, library.clusters, strict=True))
-    for neighbours in name_neighbours(library.track_ids, found):
-        own = clusters[neighbours.track_id]
-        yield {
-            "_id": f"{version}/{neighbours.track_id}",
+    for track_id in sorted([*library.track_ids, *library.copies]):
+        original = library.copies.get(track_id)
+        neighbours = name_row(ids, found, places[original or track_id])
+        row = {
+            "_id": f"{version}/{track_id}",
             "version": version,
-            "track_id": neighbours.track_id,
-            "cluster": own,
-            "similar": [
-                {
-                    "track_id": other,
-                    "score": score,
-                    "cluster": clusters[other],
-                    "reason": give_reason(own, clusters[other]),
-                }
-                for other, score in zip(neighbours.track_ids, neighbours.scores, strict=True)
-            ],
+            "track_id": track_id,
+            "cluster": clusters[neighbours.track_id],
+            "similar": list(describe_neighbours(neighbours, clusters)),
+        }
+        yield row if original is None else row | {"copy_of": original}
+
+
+def describe_neighbours(neighbours: Neighbours, clusters: dict[str, int | None]) -> Iterator[Row]:
+    own = clusters[neighbours.track_id]
+    for other, score in zip(neighbours.track_ids, neighbours.scores, strict=True):
+        yield {
+            "track_id": other,
+            "score": score,
+            "cluster": clusters[other],
+            "reason": give_reason(own, clusters[other], score),
         }
 
 
-def give_reason(cluster: int | None, other_cluster: int | None) -> str:
+def give_reason(cluster: int | None, other_cluster: int | None, score: float) -> str:
+    """`score` is the cosine: below CLOSE nothing is close, whatever its cluster."""
+    if score < CLOSE:
+        return "the nearest there is"
     if cluster is not None and cluster == other_cluster:
         return "same cluster and close in timbre"
     return "close in timbre"

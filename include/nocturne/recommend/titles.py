@@ -1,30 +1,50 @@
 """Finding tracks by title and artist: while they are typed, or misspelt.
 
 SQLite's full-text search finds the tracks that may be meant, by the beginnings of words or by
-three letters in a row; rapidfuzz says how near they are.
+three letters in a row; `names` and `spelling` say how near they are.
 """
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
-from rapidfuzz import fuzz, utils
+from nocturne.recommend.names import (
+    CLOSE_ENOUGH,
+    SAME,
+    compare_artists,
+    compare_songs,
+    compare_titles,
+    name_recording,
+)
+from nocturne.recommend.spelling import (
+    compare_words,
+    count_edits,
+    fold,
+    is_unspaced,
+    list_pieces,
+    split_letters,
+    split_words,
+)
 
-# Below this similarity (0 to 100) a title is another title; above it, a misspelt one.
-CLOSE_ENOUGH = 75
-SAME = 100
 # Two titles are equally near if their similarities differ by less.
 TOO_CLOSE_TO_CALL = 5
 LONGEST_QUERY = 200
 CONSIDERED = 200
-SCHEMA = """
-CREATE TABLE tracks (track_id TEXT, title TEXT, artist TEXT, fame REAL);
-CREATE VIRTUAL TABLE words USING fts5(
-    title, artist, content='tracks', prefix='1 2 3', tokenize='unicode61 remove_diacritics 2');
-CREATE VIRTUAL TABLE trigrams USING fts5(
-    title, artist, content='tracks', tokenize='trigram');
+# Spaces alone divide: what a word is, `spelling` says.
+TOKENS = "tokenize=\"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'\""
+SCHEMA = f"""
+CREATE TABLE tracks (track_id TEXT, title TEXT, artist TEXT, fame REAL, plain TEXT, player TEXT);
+CREATE VIRTUAL TABLE words USING fts5(title, artist, content='', prefix='1 2 3', {TOKENS});
+CREATE VIRTUAL TABLE pieces USING fts5(name, content='', {TOKENS});
 """
+ADD_TRACK = (
+    "INSERT INTO tracks(rowid, track_id, title, artist, fame, plain, player)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+ADD_WORDS = "INSERT INTO words(rowid, title, artist) VALUES (?, ?, ?)"
+ADD_PIECES = "INSERT INTO pieces(rowid, name) VALUES (?, ?)"
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,17 @@ class Match:
     track: Track
     similarity: float
 
+    @property
+    def is_same(self) -> bool:
+        return self.similarity == SAME
+
+
+class Completed(NamedTuple):
+    """`guessed` if no name begins so, and these are near in spelling."""
+
+    tracks: list[Track]
+    guessed: bool
+
 
 class Titles:
     """The titles of a library, in memory; safe for several threads."""
@@ -52,60 +83,112 @@ class Titles:
         self.lock = Lock()
         self.database = sqlite3.connect(":memory:", check_same_thread=False)
         self.database.executescript(SCHEMA)
-        rows = ((track.track_id, track.title, track.artist, track.fame) for track in tracks)
         with self.database:
-            self.database.executemany("INSERT INTO tracks VALUES (?, ?, ?, ?)", rows)
-            self.database.execute("INSERT INTO words(words) VALUES ('rebuild')")
-            self.database.execute("INSERT INTO trigrams(trigrams) VALUES ('rebuild')")
+            for number, track in enumerate(tracks, start=1):
+                self.add(number, track)
+
+    def add(self, number: int, track: Track) -> None:
+        title, artist = fold(track.title), fold(track.artist)
+        pieces = " ".join(dict.fromkeys(list_pieces(split_words(title) + split_words(artist))))
+        rows = {
+            ADD_TRACK: (track.track_id, track.title, track.artist, track.fame, title, artist),
+            ADD_WORDS: (split_runs(title), split_runs(artist)),
+            ADD_PIECES: (pieces,),
+        }
+        for statement, row in rows.items():
+            self.database.execute(statement, (number, *row))
 
     def complete(self, typed: str, count: int) -> list[Track]:
-        """Tracks that have a word that begins like each word typed, the most famous first; if
-        there are none, those near in spelling.
+        """Tracks that have a word that begins like each word typed, those that are called so first,
+        then the most famous; if there are none, those near in spelling.
         """
-        words = utils.default_process(typed[:LONGEST_QUERY]).split()
-        if not words:
-            return []
-        begun = " ".join(f'"{word}" *' for word in words)
-        found = self.ask("words", begun, "fame DESC, track_id", count)
-        return found or [match.track for match in find_near(self.match(typed, None, count))]
+        return self.search(typed, count).tracks
 
-    def match(self, title: str, artist: str | None, count: int) -> list[Match]:
-        """The tracks nearest in spelling, the nearest first, whatever their distance; if no three
-        letters in a row are theirs, famous ones.
+    def search(self, typed: str, count: int) -> Completed:
+        """The same, and whether what was typed is taken for misspelt."""
+        asked = fold(typed[:LONGEST_QUERY])
+        words = split_words(asked)
+        if not words:
+            return Completed([], guessed=False)
+        begun = " ".join(map(quote_word, words))
+        order = "(plain = ? OR player = ?) DESC, fame DESC, track_id"
+        found = self.ask("words", begun, order, count, asked, asked)
+        near = [] if found else self.find_misspelt(words, count)
+        return Completed(found or near, guessed=bool(near))
+
+    def find_misspelt(self, words: list[str], count: int) -> list[Track]:
+        """Tracks whose title or artist is near to what was typed, or has a word near to each."""
+        found = [(judge_typed(words, track), track) for track in self.ask_for_pieces(words)]
+        near = [(similarity, track) for similarity, track in found if similarity >= CLOSE_ENOUGH]
+        near.sort(key=lambda one: (-one[0], -one[1].fame, one[1].track_id))
+        return [track for _, track in near[:count]]
+
+    def match(self, title: str, artists: Sequence[str], count: int) -> list[Match]:
+        """The tracks nearest in spelling, the nearest first, whatever their distance; if not a
+        piece of their names is the same, famous ones. Without artists anybody's.
         """
-        asked = utils.default_process(" ".join([title, artist or ""])[:LONGEST_QUERY]).strip()
-        parts = list(dict.fromkeys(asked[at : at + 3] for at in range(len(asked) - 2)))
-        query = " OR ".join(f'"{part}"' for part in parts)
-        order = "rank, fame DESC, track_id"
-        found = self.ask("trigrams", query, order, CONSIDERED) if parts else self.begin(asked)
-        found = found or self.ask_for_famous()
-        matches = [Match(track, compare(asked, track, artist is not None)) for track in found]
+        asked = title[:LONGEST_QUERY]
+        players = [one[:LONGEST_QUERY] for one in artists if split_words(fold(one))]
+        words = [word for one in (asked, *players) for word in split_words(fold(one))]
+        found = self.ask_for_pieces(words) or self.ask_for_famous()
+        matches = [Match(track, compare(asked, players, track)) for track in found]
         matches.sort(key=lambda one: (-one.similarity, -one.track.fame, one.track.track_id))
         return matches[:count]
 
-    def begin(self, asked: str) -> list[Track]:
-        """For titles that are too short for three letters in a row."""
-        return self.ask("words", f'"{asked}" *', "fame DESC, track_id", CONSIDERED) if asked else []
+    def ask_for_pieces(self, words: list[str]) -> list[Track]:
+        pieces = list(dict.fromkeys(list_pieces(words)))[:LONGEST_QUERY]
+        query = " OR ".join(map(quote, pieces))
+        order = "rank, fame DESC, track_id"
+        return self.ask("pieces", query, order, CONSIDERED) if pieces else []
 
     def ask_for_famous(self) -> list[Track]:
-        with self.lock:
-            statement = "SELECT * FROM tracks ORDER BY fame DESC, track_id LIMIT ?"
-            rows = self.database.execute(statement, (CONSIDERED,)).fetchall()
-        return [Track(*row) for row in rows]
+        return self.select("FROM tracks ORDER BY fame DESC, track_id LIMIT ?", CONSIDERED)
 
-    def ask(self, table: str, query: str, order: str, count: int) -> list[Track]:
+    def ask(self, table: str, query: str, order: str, count: int, *more: str) -> list[Track]:
         statement = (
-            f"SELECT tracks.* FROM {table} JOIN tracks ON tracks.rowid = {table}.rowid"  # noqa: S608
+            f"FROM {table} JOIN tracks ON tracks.rowid = {table}.rowid"
             f" WHERE {table} MATCH ? ORDER BY {order} LIMIT ?"
         )
+        return self.select(statement, query, *more, count)
+
+    def select(self, statement: str, *values: str | int) -> list[Track]:
         with self.lock:
-            rows = self.database.execute(statement, (query, count)).fetchall()
+            rows = self.database.execute(
+                f"SELECT track_id, tracks.title, tracks.artist, fame {statement}",
+                values,
+            ).fetchall()
         return [Track(*row) for row in rows]
 
 
-def compare(asked: str, track: Track, with_artist: bool) -> float:
-    name = f"{track.title} {track.artist}" if with_artist else track.title
-    return round(fuzz.WRatio(asked, utils.default_process(name)), 1)
+def split_runs(folded: str) -> str:
+    """The words of a name, and its signs, as the index has them."""
+    words = split_words(folded)
+    signs = [sign for sign in folded if not sign.isalnum() and not sign.isspace()]
+    plain = [letter for word in words for letter in split_letters(word)]
+    return " ".join(plain + ([] if words == ["".join(signs)] else signs))
+
+
+def quote_word(word: str) -> str:
+    """The beginning of a word, or letters in a row where words are not told apart."""
+    return quote(" ".join(word)) if is_unspaced(word) else f"{quote(word)} *"
+
+
+def quote(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def judge_typed(words: list[str], track: Track) -> float:
+    """How near what was typed is to a track's names, 0 to 100."""
+    title, artist = split_words(fold(track.title)), split_words(fold(track.artist))
+    whole = max(compare_words(words, name) for name in (title, artist, title + artist))
+    edits = count_edits(words, title + artist)
+    letters = len("".join(words))
+    return whole if edits is None else max(whole, CLOSE_ENOUGH, SAME * (1 - edits / letters))
+
+
+def compare(asked: str, artists: Sequence[str], track: Track) -> float:
+    title = compare_titles(asked, track.title)
+    return compare_songs(title, compare_artists(artists, track.artist)) if artists else title
 
 
 def find_near(matches: Sequence[Match]) -> list[Match]:
@@ -113,11 +196,19 @@ def find_near(matches: Sequence[Match]) -> list[Match]:
     return [match for match in matches if match.similarity >= CLOSE_ENOUGH]
 
 
-def choose_match(matches: Sequence[Match]) -> Track | None:
-    """The one that must be meant; None if none is near enough, or the next is about as near."""
+def choose_match(matches: Sequence[Match]) -> Match | None:
+    """The one that must be meant; None if none is near enough, or the next is about as near and
+    another recording.
+    """
     near = find_near(matches)
     if not near:
         return None
-    best, *others = [match.similarity for match in near]
-    is_clear = not others or best - others[0] >= TOO_CLOSE_TO_CALL or best == SAME > others[0]
-    return near[0].track if is_clear else None
+    best = near[0]
+    others = [match.similarity for match in near[1:] if not is_same(match.track, best.track)]
+    clear = not others or best.similarity - others[0] >= TOO_CLOSE_TO_CALL
+    return best if clear or best.similarity == SAME > others[0] else None
+
+
+def is_same(one: Track, other: Track) -> bool:
+    name = name_recording(one.title, one.artist)
+    return name is not None and name == name_recording(other.title, other.artist)

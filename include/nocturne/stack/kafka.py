@@ -10,7 +10,8 @@ from nocturne.errors import NocturneError
 from nocturne.stack.jars import jar_paths
 from nocturne.stack.ports import HOST, Ports
 
-# One node holds every replica, so the internal topics cannot have more than one.
+# One node holds every replica, so the internal topics cannot have more than one. Offsets outlive
+# the oldest letters: how far those were fed back is the offset of a group that is seldom there.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -22,6 +23,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
+offsets.retention.minutes=144000
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -85,11 +87,16 @@ def open_client(uri: str) -> MongoClient[Document]:
     return MongoClient(uri, serverSelectionTimeoutMS=4000, connectTimeoutMS=2000)
 
 
-def is_mongo_healthy(uri: str) -> bool:
-    """Does a primary that takes our credentials answer within five seconds?"""
-    with open_client(uri) as client:
+def is_mongo_healthy(uri: str, seconds: float = 5) -> bool:
+    """Does a primary that takes our credentials answer within so many seconds?"""
+    with open_client(uri) as client, pymongo.timeout(seconds):
         try:
             client.admin.command("ping")
             return client.primary is not None
         except PyMongoError:
             return False
+
+
+def name_hosts(uri: str) -> str:
+    """Where an address leads, without the login in it."""
+    return urlsplit(uri).netloc.rpartition("@")[2]

@@ -22,6 +22,9 @@ BY_LISTENER: Keys = [
 ]  # fmt: skip
 """Of `listens`: what a listener did lately and what they never want, without reading a document."""
 
+COPIES: Keys = [(name, ASCENDING) for name in ("version", "copy_of", "track_id")]
+"""Of `similar_tracks`: which tracks are copies, without reading a row."""
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -84,7 +87,7 @@ def declare_collections(tracks: str = "tracks") -> list[Collection]:
         Collection(
             "similar_tracks",
             {"version": "string", "track_id": "string", "similar": "array"},
-            [[("version", ASCENDING), ("track_id", ASCENDING)]],
+            [[("version", ASCENDING), ("track_id", ASCENDING)], COPIES],
         ),
         Collection(
             "for_you",
@@ -145,12 +148,16 @@ def ensure_collections(database: Database[Document], tracks: str = "tracks") -> 
             database[collection.name].create_index(keys)
 
 
-def connect(settings: Settings, patience_seconds: float = 20) -> MongoClient[Document]:
+def connect(
+    settings: Settings, patience_seconds: float = 20, answer_seconds: float | None = None
+) -> MongoClient[Document]:
     """A client whose writes are acknowledged by a majority; times are UTC. A server that is away
-    is waited for so long.
+    is waited for so long, and one that does not answer for `answer_seconds`: each operation, and
+    each part of what a cursor reads.
     """
     return MongoClient(
         settings.mongo_uri,
+        timeoutMS=answer_seconds and round(answer_seconds * 1000),
         w="majority",
         tz_aware=True,
         serverSelectionTimeoutMS=round(patience_seconds * 1000),

@@ -9,6 +9,7 @@ from typing import Any
 from pymongo.database import Database
 
 from nocturne.errors import BadInput
+from nocturne.listener_names import settle_name
 
 Document = dict[str, Any]
 PREFIX = "nocturne_"
@@ -30,9 +31,13 @@ def hash_token(token: str) -> str:
 
 
 def make_token(database: Database[Document], name: str, user_id: str | None) -> str:
-    """A new token, which nobody can read again. Raises BadInput if the name is taken or empty."""
+    """A new token, which nobody can read again. Raises BadInput if the name is taken or empty, or
+    that of the listener is empty.
+    """
     if not name.strip():
         raise BadInput("A token needs a name, by which it is revoked.")
+    if user_id is not None:
+        user_id = settle_listener(user_id)
     if database["tokens"].find_one({"name": name}):
         raise BadInput(
             f"There is a token called {name!r} already; revoke it, or take another name."
@@ -41,6 +46,15 @@ def make_token(database: Database[Document], name: str, user_id: str | None) -> 
     entry = {"_id": hash_token(token), "name": name, "user_id": user_id}
     database["tokens"].insert_one(entry | {"made_at": datetime.now(UTC)})
     return token
+
+
+def settle_listener(user_id: str) -> str:
+    try:
+        return settle_name(user_id.strip())
+    except ValueError as error:
+        raise BadInput(
+            f"The token speaks for nobody who may be called {user_id!r}. {error}"
+        ) from error
 
 
 def find_holder(database: Database[Document], token: str) -> Holder | None:

@@ -13,8 +13,10 @@ from nocturne.stream.produce import open_producer
 from nocturne.stream.topics import USER_ACTIVITY, ensure_topics
 
 POLL_SECONDS = 0.1
-# Somebody waits for the answer; librdkafka would go on for two minutes.
-ANSWER_SECONDS = 10
+# Somebody waits for the answer, three seconds at most; librdkafka would go on for two minutes. What
+# comes later after all is the same event, and has no further effect.
+ANSWER_SECONDS = 2.5
+LAST_WORD_SECONDS = 0.3
 LINGER_MS = 2
 
 
@@ -42,7 +44,7 @@ class ActivitySender:
     def __init__(self, config: KafkaConfig) -> None:
         ensure_topics(config, (USER_ACTIVITY,))
         self.brokers = brokers(config)
-        limits = {"linger.ms": LINGER_MS, "delivery.timeout.ms": ANSWER_SECONDS * 1000}
+        limits = {"linger.ms": LINGER_MS, "delivery.timeout.ms": round(ANSWER_SECONDS * 1000)}
         self.producer = open_producer(config, limits)
         self.closing = Event()
         self.polling = Thread(target=self.poll, name="activity-deliveries", daemon=True)
@@ -74,9 +76,9 @@ class ActivitySender:
         for event in events:
             value = event.model_dump_json(by_alias=True).encode()
             self.queue(event.key().encode(), value, delivery)
-        settled = delivery.settled.wait(deadline - monotonic() + 1)
+        settled = delivery.settled.wait(deadline - monotonic() + LAST_WORD_SECONDS)
         if not settled or delivery.failure:
-            why = delivery.failure or f"no answer within {ANSWER_SECONDS} s"
+            why = delivery.failure or f"no answer within {ANSWER_SECONDS:g} s"
             raise ServiceUnavailable(f"Kafka at {self.brokers} did not take the events: {why}.")
 
     def queue(self, key: bytes, value: bytes, delivery: Delivery) -> None:

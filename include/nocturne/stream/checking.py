@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from nocturne.errors import NocturneError
 from nocturne.stream.dead_letters import Poison
+from nocturne.stream.headers import sent_first_ms
 from nocturne.stream.messages import Record
 from nocturne.stream.reading import Batch, position_of
 from nocturne.stream.topics import Topic
@@ -57,12 +58,13 @@ def check_message(topic: Topic, contract: type[Record], message: Message) -> Doc
     except ValidationError as error:
         return Poison(message, *describe_breach(error))
     key = message.key()
-    if key != record.key().encode():
+    if not record.has_key(key):
         return Poison(message, "key", f"key {key!r}, body {record.key()!r}")
-    try:
-        sent_at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
+    sent_at = when_sent(message)
+    if sent_at is None:
         return Poison(message, "timestamp", f"sent at {message.timestamp()[1]} ms, in no year")
+    if why := record.why_too_early(sent_at):
+        return Poison(message, "future", why)
     partition, offset = position_of(message)
     document = record.to_document()
     # When and where the record was sent: the order of these fields orders the records of an id.
@@ -74,6 +76,17 @@ def check_message(topic: Topic, contract: type[Record], message: Message) -> Doc
         "topic": topic.name,
     }
     return document
+
+
+def when_sent(message: Message) -> datetime | None:
+    """The broker's time, or, of a dead letter that was fed back, that of its first sending; None
+    in topics of before brokers gave the time, if the sender's is in no year.
+    """
+    first, last = sent_first_ms(message), message.timestamp()[1]
+    try:
+        return datetime.fromtimestamp((last if first is None else min(first, last)) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def describe_breach(error: ValidationError) -> tuple[str, str]:

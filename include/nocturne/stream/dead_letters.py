@@ -11,15 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
 
 from confluent_kafka import KafkaException, Message
 
 from nocturne.errors import NocturneError
 from nocturne.stream.connection import KafkaConfig, explain_failure, open_admin, open_consumer
+from nocturne.stream.headers import Header, headers_of, say_sent_first, sent_first_ms
 from nocturne.stream.offsets import measure_topic
-from nocturne.stream.produce import Header
 from nocturne.stream.reading import position_of, read_ranges
 from nocturne.stream.topics import Topic
 from nocturne.stream.transactions import close_producer, open_transactional, transaction
@@ -144,8 +144,7 @@ class PartitionWriter:
             message.value(),
             message.key(),
             self.partition,
-            timestamp=max(message.timestamp()[1], 0),
-            headers=[*headers_of(message), *ours],
+            headers=[*say_sent_first(headers_of(message), message.timestamp()[1]), *ours],
         )
 
     def close(self) -> None:
@@ -180,6 +179,14 @@ class Letter:
     value: bytes | None
     headers: tuple[Header, ...]
 
+    @property
+    def sent_at(self) -> datetime | None:
+        """When the message was sent first; None if the sender's clock was in no year."""
+        try:
+            return datetime.fromtimestamp(self.sent_at_ms / 1000, UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
 
 def read_letters(
     config: KafkaConfig,
@@ -209,15 +216,10 @@ def decode(value: bytes | None) -> str:
     return (value or b"").decode(errors="replace")
 
 
-def headers_of(message: Message) -> list[Header]:
-    headers: Any = message.headers()
-    return headers or []
-
-
 def parse_letter(message: Message) -> Letter | None:
     """None for what somebody else has written into the dead-letter topic."""
     partition, position = position_of(message)
-    headers = headers_of(message)
+    headers, sent_first = headers_of(message), sent_first_ms(message)
     ours = {name: decode(value) for name, value in headers[-len(HEADERS) :]}
     if tuple(ours) != HEADERS or not ours["offset"].isdecimal():
         log.warning(
@@ -233,7 +235,7 @@ def parse_letter(message: Message) -> Letter | None:
         rule=ours["rule"],
         error=ours["error"],
         run_id=ours["run_id"],
-        sent_at_ms=message.timestamp()[1],
+        sent_at_ms=message.timestamp()[1] if sent_first is None else sent_first,
         key=message.key(),
         value=message.value(),
         headers=tuple(headers[: -len(HEADERS)]),

@@ -210,14 +210,20 @@ class Ingest:
             failure = state.outcome and state.outcome.exception()
             log.warning("%s Trying again in %.1f s.", failure, state.upcoming_sleep)
 
-        Retrying(
+        again = Retrying(
             retry=retry_if_exception_type(ServiceUnavailable),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
             stop=has_waited_enough,
             sleep=sleep_using_event(stopped),
             before_sleep=say,
             reraise=True,
-        )(self.explaining, read)
+        )
+        try:
+            again(self.explaining, read)
+        except ServiceUnavailable as error:
+            if not stopped.is_set():
+                raise
+            log.info("Stopped while waiting: %s", error)
 
     def explaining(self, read: Callable[[], None]) -> None:
         """Failures of the servers' clients as ours, naming host, topic and collection."""

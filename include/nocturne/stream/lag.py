@@ -59,10 +59,13 @@ def measure_lags(admin: AdminClient, extent: Extent) -> dict[str, int]:
     return {group: lag for group, lag in sorted(lags.items()) if lag is not None}
 
 
-def measure_lag(admin: AdminClient, extent: Extent, group: str) -> int | None:
+def measure_lag(
+    admin: AdminClient, extent: Extent, group: str, seconds: float = REQUEST_SECONDS
+) -> int | None:
+    """How many offsets a group has not read; None if it has never committed any."""
     parts = [TopicPartition(extent.topic, part) for part in extent.end]
     asked = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, parts)], request_timeout=REQUEST_SECONDS
+        [ConsumerGroupTopicPartitions(group, parts)], request_timeout=seconds
     )
     found = asked[group].result().topic_partitions
     read: dict[int, int] = {part.partition: part.offset for part in found if part.offset >= 0}

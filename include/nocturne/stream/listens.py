@@ -73,9 +73,12 @@ def read_activity(path: Path) -> Iterator[UserActivity]:
 
 def parse_line(path: Path, number: int, line: bytes) -> UserActivity:
     try:
-        return UserActivity.model_validate_json(line)
+        event = UserActivity.model_validate_json(line)
     except ValidationError as error:
         raise BadInput(f"{path}, line {number}: {describe_breach(error)[1]}") from error
+    if why := event.why_too_early(datetime.now(UTC)):
+        raise BadInput(f"{path}, line {number}: {why}")
+    return event
 
 
 def find_stored(database: Database[Document], event_ids: list[str]) -> set[str]:

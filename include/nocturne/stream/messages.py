@@ -1,19 +1,23 @@
 """The contracts of the messages."""
 
+import re
+import unicodedata
 from abc import ABC, abstractmethod
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
     StrictStr,
 )
 
+from nocturne.listener_names import settle_name
 from nocturne.store.collections import FEATURES_PER_TRACK
 from nocturne.store.hashes import hash_track
 
@@ -33,7 +37,30 @@ def to_utc(moment: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond - beyond) if beyond else utc
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(to_utc)]
+def require_written_out(moment: object) -> object:
+    """Numbers, and texts of digits, would be guessed to be seconds or milliseconds."""
+    if isinstance(moment, datetime) or (isinstance(moment, str) and RFC_3339.fullmatch(moment)):
+        return moment
+    raise ValueError("is no time as RFC 3339 writes it, like 2026-11-27T20:15:00Z")
+
+
+def require_plausible(moment: datetime) -> datetime:
+    if moment < EARLIEST:
+        raise ValueError(f"lies before {EARLIEST:%Y-%m-%d}: no clock was right then")
+    return moment
+
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""What programs write that know no time lies before: 1, 1601, 1899, 1970, 1980."""
+LONGEST_AHEAD = timedelta(days=1)
+"""So far may a time lie after its message was sent: clocks differ, and zones are confused."""
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(require_written_out),
+    AfterValidator(to_utc),
+    AfterValidator(require_plausible),
+]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Long = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -56,6 +83,10 @@ class Record(BaseModel, ABC):
     def key(self) -> str:
         """The key that the message must have: records of one key stay in order."""
 
+    def has_key(self, key: bytes | None) -> bool:
+        """Is that the message's key?"""
+        return key == self.key().encode()
+
     @abstractmethod
     def to_document(self) -> Document:
         """The document, without its `source`."""
@@ -63,6 +94,21 @@ class Record(BaseModel, ABC):
     def precedence(self) -> Document:
         """What comes before time and place of sending when records of one id are ordered."""
         return {}
+
+    @abstractmethod
+    def happened_at(self) -> datetime:
+        """When what it tells of was so: at most LONGEST_AHEAD after it was sent."""
+
+    def why_too_early(self, sent_at: datetime) -> str:
+        """Why it cannot have been sent then; empty if it can. A time that is to come would stand
+        before everything that is done until then.
+        """
+        if self.happened_at() <= sent_at + LONGEST_AHEAD:
+            return ""
+        return (
+            f"{self.happened_at().isoformat()} lies more than a day after"
+            f" {sent_at.isoformat(timespec='seconds')}, when it was sent"
+        )
 
 
 class TrackFeatures(Record):
@@ -106,6 +152,9 @@ class TrackFeatures(Record):
     def precedence(self) -> Document:
         return {"as_of": self.as_of}
 
+    def happened_at(self) -> datetime:
+        return self.as_of
+
 
 class UserActivity(Record):
     """A value of `user_activity`: what a listener did with a track.
@@ -116,7 +165,7 @@ class UserActivity(Record):
     LONGEST_PLAY_MS: ClassVar[int] = 24 * 60 * 60 * 1000
 
     event_id: Identifier
-    user_id: Identifier
+    user_id: Annotated[Identifier, AfterValidator(settle_name)]
     track_id: Identifier
     action: Literal["listen", "like", "skip", "hide"]
     at: Moment
@@ -124,6 +173,14 @@ class UserActivity(Record):
 
     def key(self) -> str:
         return self.user_id
+
+    def has_key(self, key: bytes | None) -> bool:
+        """Its sender may have spelt the name in another of Unicode's forms."""
+        spelt = (key or b"").decode(errors="replace")
+        return super().has_key(key) or unicodedata.normalize("NFC", spelt) == self.user_id
+
+    def happened_at(self) -> datetime:
+        return self.at
 
     def to_document(self) -> Document:
         return {

@@ -31,6 +31,9 @@ SETTLING = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 }
 # Kafka takes no message that comes from further in the future.
 CLOCKS_DIFFER = timedelta(hours=1)
@@ -57,7 +60,7 @@ class Extent:
 
 
 def is_settling(error: BaseException) -> bool:
-    """Has a topic just been made or moved, so that its brokers do not all know it yet?"""
+    """Has a topic or a group just been made or moved, so that not all brokers know it yet?"""
     return isinstance(error, KafkaException) and error.args[0].code() in SETTLING
 
 
@@ -67,9 +70,13 @@ def is_settling(error: BaseException) -> bool:
     wait=wait_fixed(0.2),
     reraise=True,
 )
-def measure_topic(admin: AdminClient, topic: str) -> Extent:
-    """Raises NocturneError if there is no such topic, KafkaException if brokers do not answer."""
-    request = admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_SECONDS)
+def measure_topic(admin: AdminClient, topic: str, seconds: float | None = None) -> Extent:
+    """The brokers may take so long to answer, REQUEST_SECONDS unless it is given.
+
+    Raises NocturneError if there is no such topic, KafkaException if they do not answer.
+    """
+    seconds = REQUEST_SECONDS if seconds is None else seconds
+    request = admin.describe_topics(TopicCollection([topic]), request_timeout=seconds)
     try:
         described = request[topic].result()
     except KafkaException as error:
@@ -82,8 +89,8 @@ def measure_topic(admin: AdminClient, topic: str) -> Extent:
     return Extent(
         topic,
         str(described.topic_id),
-        list_offsets(admin, parts, OffsetSpec.earliest()),  # type: ignore[no-untyped-call]
-        list_offsets(admin, parts, OffsetSpec.latest()),  # type: ignore[no-untyped-call]
+        list_offsets(admin, parts, OffsetSpec.earliest(), seconds),  # type: ignore[no-untyped-call]
+        list_offsets(admin, parts, OffsetSpec.latest(), seconds),  # type: ignore[no-untyped-call]
     )
 
 
@@ -108,13 +115,16 @@ def find_window(
 
 
 def list_offsets(
-    admin: AdminClient, parts: list[TopicPartition], spec: OffsetSpec
+    admin: AdminClient,
+    parts: list[TopicPartition],
+    spec: OffsetSpec,
+    seconds: float | None = None,
 ) -> dict[int, int]:
     """Offsets by partition, not beyond transactions that are still open."""
     asked = admin.list_offsets(
         dict.fromkeys(parts, spec),
         isolation_level=IsolationLevel.READ_COMMITTED,
-        request_timeout=REQUEST_SECONDS,
+        request_timeout=REQUEST_SECONDS if seconds is None else seconds,
     )
     found = {part.partition: answer.result().offset for part, answer in asked.items()}
     return dict(sorted(found.items()))

@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from nocturne.errors import ServiceUnavailable
 from nocturne.stream.connection import KafkaConfig, brokers, client_config
+from nocturne.stream.headers import Header
 
 # Librdkafka gives up on a message after this long, and so do we.
 DELIVERY_SECONDS = 120
@@ -16,7 +17,6 @@ SHOWN_ERRORS = 3
 # Librdkafka asks for the id that makes it idempotent at once, and then every half second: with a
 # connection by then, the first message need not wait for the second time.
 CONNECT_SECONDS = 0.05
-Header = tuple[str, bytes | None]
 
 
 def open_producer(config: KafkaConfig, changes: dict[str, Any]) -> Producer:

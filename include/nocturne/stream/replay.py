@@ -7,8 +7,10 @@ that sends the messages, so a replay that dies, or runs beside another, doubles 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
+from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from nocturne.stream.connection import (
     REQUEST_SECONDS,
@@ -18,7 +20,8 @@ from nocturne.stream.connection import (
     open_consumer,
 )
 from nocturne.stream.dead_letters import Letter, read_letters
-from nocturne.stream.offsets import measure_topic
+from nocturne.stream.headers import say_sent_first
+from nocturne.stream.offsets import is_settling, measure_topic
 from nocturne.stream.topics import Topic
 from nocturne.stream.transactions import (
     TRANSACTION_SECONDS,
@@ -41,8 +44,9 @@ def list_letters(config: KafkaConfig, topic: Topic) -> Iterator[tuple[Letter, bo
 def replay_letters(config: KafkaConfig, topic: Topic) -> int:
     """Send the messages of letters that wait to their topic again, as they were; how many.
 
-    They keep the time at which they were sent first, and with it their place among the records
-    of their id. Raises ServiceUnavailable or BadInput; what was not sent still waits then.
+    A header keeps the time at which they were sent first, and with it their place among the records
+    of their id; retention counts from now. Raises ServiceUnavailable or BadInput; what was not sent
+    still waits then.
     """
     with open_replayer(config, topic) as consumer:
         # First the id, so that nobody else replays; then what is left.
@@ -62,13 +66,8 @@ def replay_letters(config: KafkaConfig, topic: Topic) -> int:
 def send_back(producer: Producer, consumer: Consumer, topic: Topic, letters: list[Letter]) -> None:
     with transaction(producer):
         for letter in letters:
-            producer.produce(
-                topic.name,
-                letter.value,
-                letter.key,
-                timestamp=max(letter.sent_at_ms, 0),
-                headers=list(letter.headers),
-            )
+            headers: Any = say_sent_first(list(letter.headers), letter.sent_at_ms)
+            producer.produce(topic.name, letter.value, letter.key, headers=headers)
         done = {letter.partition: letter.position + 1 for letter in letters}
         producer.send_offsets_to_transaction(
             [TopicPartition(topic.dead_letter, part, offset) for part, offset in done.items()],
@@ -81,8 +80,19 @@ def find_replayed(consumer: Consumer, config: KafkaConfig, topic: Topic) -> dict
     """By partition of the dead letters, the offset up to which they were fed back."""
     extent = measure_topic(open_admin(config), topic.dead_letter)
     parts = [TopicPartition(topic.dead_letter, part) for part in extent.first]
-    found = consumer.committed(parts, timeout=REQUEST_SECONDS)
+    found = ask_committed(consumer, parts)
     return {part.partition: part.offset for part in found if part.offset >= 0}
+
+
+@retry(
+    retry=retry_if_exception(is_settling),
+    stop=stop_after_delay(REQUEST_SECONDS),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
+def ask_committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition]:
+    """On brokers that had no group yet, its coordinator has to be found first."""
+    return consumer.committed(parts, timeout=REQUEST_SECONDS)
 
 
 @contextmanager

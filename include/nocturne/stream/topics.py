@@ -63,7 +63,14 @@ TOPICS = (TRACKS_FEATURES, USER_ACTIVITY, RECOMMENDATIONS)
 
 
 def describe_limits(retention_days: int, largest_bytes: int) -> dict[str, str]:
-    return {"retention.ms": str(retention_days * DAY_MS), "max.message.bytes": str(largest_bytes)}
+    """The brokers' clock dates every message: what retention and windows of time go by must not be
+    what a stranger's clock says.
+    """
+    return {
+        "retention.ms": str(retention_days * DAY_MS),
+        "max.message.bytes": str(largest_bytes),
+        "message.timestamp.type": "LogAppendTime",
+    }
 
 
 def ensure_topics(config: KafkaConfig, topics: tuple[Topic, ...] = TOPICS) -> None:

@@ -70,7 +70,7 @@ class TokenAccess:
     async def require_holder(self, request: Request) -> Holder:
         token = find_token(request)
         if token is None:
-            raise unauthorized("A token is needed: `./nocturne tokens NAME` makes one.")
+            raise unauthorized("A token is needed; who runs this makes one: `./nocturne tokens`.")
         known = self.known.get(token)
         if known is None:
             known = (await run_sync(find_holder, self.database, token),)

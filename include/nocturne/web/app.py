@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from nocturne.settings import Settings
 from nocturne.web.access import is_loopback
@@ -13,10 +15,13 @@ from nocturne.web.api import health, listeners, simulation, tracks, versions
 from nocturne.web.context import Entrance, MakeAccess, OpenSite
 from nocturne.web.middleware import Gate
 from nocturne.web.pages import reports, routes
-from nocturne.web.pages.rendering import STATIC
-from nocturne.web.problems import handle_problems
+from nocturne.web.pages.rendering import STATIC, explain
+from nocturne.web.problems import answer_problem, handle_problems
 
 API = "/api/v1"
+SMALLEST_BYTES = 1000
+"""What is smaller fits into one packet anyway."""
+LEVEL = 6
 
 
 class Fresh(StaticFiles):
@@ -26,6 +31,15 @@ class Fresh(StaticFiles):
         answer = super().file_response(*args, **kwargs)
         answer.headers["Cache-Control"] = "no-cache"
         return answer
+
+
+def answer_http(request: Request, error: HTTPException) -> Response:
+    """What no route answers: a page for people, a problem document for programs."""
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if wants_page and not path.startswith("/api/"):
+        return explain(request, error)
+    return answer_problem(request, error)
 
 
 def create_app(
@@ -67,6 +81,8 @@ def create_app(
     app.include_router(reports.router, include_in_schema=False)
     app.mount("/static", Fresh(directory=STATIC), name="static")
     handle_problems(app)
+    app.add_exception_handler(HTTPException, answer_http)  # type: ignore[arg-type]
+    app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_BYTES, compresslevel=LEVEL)
     app.add_middleware(
         Gate,
         requests_per_minute=settings.web_requests,

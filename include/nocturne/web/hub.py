@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
@@ -30,11 +30,14 @@ from nocturne.stream.offsets import measure_topic
 from nocturne.stream.reading import is_readable
 from nocturne.stream.topics import RECOMMENDATIONS, ensure_topics
 from nocturne.web.batches import Batches
+from nocturne.web.recommender_state import RecommenderWatch, State
 
 log = logging.getLogger(__name__)
 LISTS_KEPT = 50_000
 PAUSE_SECONDS = 1.0
 POLL_SECONDS = 0.5
+# How long a page hears nothing before it is asked whether it may still listen.
+TURN_SECONDS = 5.0
 # Partitions that the topic has got meanwhile are read after this.
 LOOK_AGAIN_SECONDS = 60
 GROUP = "nocturne-web"
@@ -58,17 +61,31 @@ class Subscription:
     """One open page: only the newest list is waiting for it."""
 
     newest: Current | None = None
+    unsure: bool = False
+    """There may be another list, which has to be looked up."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, current: Current | None) -> None:
-        """None: there may be another list, which has to be looked up."""
-        self.newest = current
+        """None: another list may be there."""
+        self.newest, self.unsure = current, current is None
         self.changed.set()
 
-    async def next(self) -> Current | None:
-        await self.changed.wait()
+    def wake(self) -> None:
+        """Something else than the list has changed."""
+        self.changed.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether something has changed."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.changed.wait(), seconds)
+        return self.changed.is_set()
+
+    def take(self) -> tuple[Current | None, bool]:
+        """The newest list and whether there may be another, once."""
+        found = self.newest, self.unsure
+        self.newest, self.unsure = None, False
         self.changed.clear()
-        return self.newest
+        return found
 
 
 class Hub:
@@ -88,12 +105,14 @@ class Hub:
         self.following = False
         self.epoch = 0
         self.version: str | None = None
+        self.watch = RecommenderWatch(config, desk.published.database)
+        self.state: State | None = None
 
     def start(self) -> None:
         """Once; must be called on the event loop."""
         if not self.threads:
             loop = asyncio.get_running_loop()
-            for work in (self.follow_lists, self.watch_version):
+            for work in (self.follow_lists, self.watch_version, self.watch_recommender):
                 thread = Thread(target=work, args=(loop,), name=work.__name__, daemon=True)
                 self.threads.append(thread)
                 thread.start()
@@ -138,18 +157,23 @@ class Hub:
             if not self.pages[user_id]:
                 del self.pages[user_id]
 
-    async def lists_of(self, user_id: str) -> AsyncIterator[Current]:
-        """What the listener is shown now, and whatever they are shown after it."""
+    async def follow(self, user_id: str) -> AsyncIterator[Current | State | None]:
+        """What the listener is shown now, and whatever they are shown after it; the recommender's
+        state whenever that changes; None after TURN_SECONDS in which nothing did.
+        """
         self.start()
         async with self.subscribe(user_id) as subscription:
-            last = await self.look_up(user_id)
+            last, state = await self.look_up(user_id), None
             yield last
             while True:
-                found = await subscription.next()
-                current = found or await self.look_up(user_id)
-                if current.seq > last.seq or (
-                    current.seq == last.seq and current.version != last.version
-                ):
+                if self.state != state:
+                    state = self.state
+                    yield state
+                if not await subscription.wait(TURN_SECONDS):
+                    yield None
+                current, unsure = subscription.take()
+                current = await self.look_up(user_id) if unsure else current
+                if current is not None and is_newer(current, last):
                     last = current
                     yield current
 
@@ -228,8 +252,26 @@ class Hub:
                 version = self.desk.published.live()
             except (NocturneError, PyMongoError) as error:
                 log.warning("Which version is live cannot be told: %s", error)
+                self.watch.database_answers = False
                 continue
+            self.watch.database_answers = True
             loop.call_soon_threadsafe(self.change_version, version)
+
+    def watch_recommender(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self.stopped.wait(PAUSE_SECONDS):
+            loop.call_soon_threadsafe(self.change_state, self.watch.look())
+
+    def change_state(self, state: State) -> None:
+        if state != self.state:
+            self.state = state
+            for pages in self.pages.values():
+                for page in pages:
+                    page.wake()
+
+
+def is_newer(current: Current, last: Current) -> bool:
+    """Of lists of one number, that of the version that came last is newer."""
+    return current.seq > last.seq or (current.seq == last.seq and current.version != last.version)
 
 
 def count_partitions(consumer: Consumer) -> int:

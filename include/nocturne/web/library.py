@@ -136,13 +136,14 @@ def recommend_songs(site: Site, songs: Sequence[Song], count: int) -> SongRecomm
 
 
 def match_song(site: Site, song: Song) -> MatchedSong:
-    artists = " ".join(song.artists) if isinstance(song.artists, list) else song.artists
+    artists = song.artists if isinstance(song.artists, list) else [song.artists or ""]
     found = site.titles.get().match(song.track_name, artists, CANDIDATES)
-    track = choose_match(found)
+    chosen = choose_match(found)
     return MatchedSong(
         asked=song,
-        track=track and TrackSummary(**summarise(track)),
-        candidates=[] if track else [describe_candidate(match) for match in found],
+        track=chosen and TrackSummary(**summarise(chosen.track)),
+        guessed=chosen is not None and not chosen.is_same,
+        candidates=[] if chosen else [describe_candidate(match) for match in found],
     )
 
 
@@ -158,13 +159,14 @@ def merge_similar(
     site: Site, version: str, track_ids: Sequence[str], count: int
 ) -> list[Neighbour]:
     """The published neighbours of several tracks, by the sum of their cosines; none of the tracks
-    themselves. Cluster and reason are those of the nearest pair.
+    themselves, nor of their copies. Cluster and reason are those of the nearest pair.
     """
-    rows = [find_row(site, version, track_id) for track_id in dict.fromkeys(track_ids)]
+    found_rows = (find_row(site, version, track_id) for track_id in track_ids)
+    rows = {row.get("copy_of", row["track_id"]): row for row in found_rows}
     items: dict[str, list[Document]] = {}
-    for row in rows:
+    for row in rows.values():
         for item in row["similar"]:
-            if item["track_id"] not in track_ids:
+            if item["track_id"] not in rows:
                 items.setdefault(item["track_id"], []).append(item)
     totals = {track_id: sum(one["score"] for one in found) for track_id, found in items.items()}
     ranked = sorted(totals, key=lambda track_id: (-totals[track_id], track_id))[:count]

@@ -45,6 +45,9 @@ class Gate:
         begun = time.perf_counter()
         added = SAFE
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+        method = scope["method"]
+        if method == "HEAD":
+            scope["method"], send = "GET", without_body(send)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -62,7 +65,7 @@ class Gate:
         except Problem as problem:
             await answer_problem(Request(scope), problem)(scope, receive, answer)
         finally:
-            count_request(name_route(scope), scope["method"], status)
+            count_request(name_route(scope), method, status)
 
     def require_allowed(self, scope: Scope) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -72,6 +75,9 @@ class Gate:
         if b"origin" in headers:
             require_own_page(scope["method"], headers[b"origin"].decode("latin-1"), host)
         length = headers.get(b"content-length", b"")
+        sends = length not in (b"", b"0") or b"transfer-encoding" in headers
+        if (sends or b"content-type" in headers) and is_limited(scope):
+            require_json(headers.get(b"content-type", b""))
         if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
 
@@ -94,15 +100,40 @@ class Gate:
         return headers
 
 
+def require_json(media: bytes) -> None:
+    kind = media.partition(b";")[0].strip().lower()
+    if kind != b"application/json" and not kind.endswith(b"+json"):
+        detail = "A request to the API holds JSON: Content-Type is application/json."
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+def without_body(send: Send) -> Send:
+    """Answer a HEAD request with the headers that GET has; a stream ends at once."""
+    ended = False
+
+    async def send_headers(message: Message) -> None:
+        nonlocal ended
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not ended:
+            ended = True
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_headers
+
+
 def is_limited(scope: Scope) -> bool:
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")).startswith(LIMITED_PATHS)
 
 
 def add_headers(answer: Headers, added: Headers) -> Headers:
-    """An answer that has a policy of its own keeps it."""
-    has_policy = any(name == POLICY for name, _ in answer)
-    return answer + added if has_policy else [*answer, *added, (POLICY, OUR_POLICY)]
+    """An answer that has a policy of its own, or says how long it may be kept, keeps that; others
+    are for one person, and of one moment.
+    """
+    names = {name for name, _ in answer}
+    ours = [(POLICY, OUR_POLICY), (b"cache-control", b"private, no-store")]
+    return [*answer, *added, *(header for header in ours if header[0] not in names)]
 
 
 def name_route(scope: Scope) -> str:

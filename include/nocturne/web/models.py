@@ -1,9 +1,9 @@
 """What the API answers, beside the contracts of the messages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from nocturne.stream.messages import Recommendations, RecommendedTrack, UserActivity
 
@@ -61,7 +61,10 @@ class Track(TrackSummary):
 
 
 class Found(BaseModel):
+    """`guessed` if nothing is called so, and these are near in spelling."""
+
     tracks: list[TrackSummary]
+    guessed: bool
 
 
 class Song(BaseModel):
@@ -80,10 +83,13 @@ class Candidate(TrackSummary):
 
 
 class MatchedSong(BaseModel):
-    """`track` is the one that is meant, None if that is unclear: then see `candidates`."""
+    """`track` is the one that is meant, None if that is unclear: then see `candidates`. It is
+    `guessed` if it is not written as it was asked for.
+    """
 
     asked: Song
     track: TrackSummary | None
+    guessed: bool
     candidates: list[Candidate]
 
 
@@ -183,5 +189,17 @@ class SimulationOrder(BaseModel):
     rate: float = Field(2.0, gt=0, le=200)
 
 
-Events = Annotated[list[UserActivity], Field(min_length=1, max_length=MOST_EVENTS)]
+def require_not_to_come(events: list[UserActivity]) -> list[UserActivity]:
+    now = datetime.now(UTC)
+    for place, event in enumerate(events):
+        if why := event.why_too_early(now):
+            raise ValueError(f"event {place}: {why}")
+    return events
+
+
+Events = Annotated[
+    list[UserActivity],
+    Field(min_length=1, max_length=MOST_EVENTS),
+    AfterValidator(require_not_to_come),
+]
 Songs = Annotated[list[Song], Field(min_length=1, max_length=MOST_SONGS)]

@@ -18,8 +18,10 @@ from nocturne.store.collections import connect
 from nocturne.store.tokens import has_tokens
 from nocturne.stream.activity import ActivitySender
 from nocturne.stream.connection import kafka_config
+from nocturne.streaming import require_both_answer
 from nocturne.web.access import TokenAccess, is_loopback
 from nocturne.web.app import create_app
+from nocturne.web.connections import limit_connections, watch_clients
 from nocturne.web.site import open_site
 
 Say = Callable[[str], None]
@@ -45,8 +47,8 @@ def serve(settings: Settings, say: Say) -> None:
         app,
         host=settings.web_host,
         port=settings.web_port,
-        log_level="warning",
-        access_log=False,
+        http=limit_connections(),
+        log_config=None,
         timeout_graceful_shutdown=LAST_WORDS_SECONDS,
     )
     with closing(open_socket(settings)) as listening:
@@ -60,6 +62,7 @@ def open_socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    watch_clients(listening)
     try:
         listening.bind((settings.web_host, settings.web_port))
         # Who connects from now on waits until the app is there.
@@ -81,12 +84,14 @@ def require_tokens(settings: Settings) -> None:
         if not has_tokens(client[settings.mongo_database]):
             raise Misuse(
                 f"On {settings.web_host} others can reach the web app, and there are no tokens"
-                " yet: `./nocturne tokens NAME` makes one. Or listen on 127.0.0.1."
+                " yet: `./nocturne tokens NAME --listener LISTENER` makes one. Or listen on"
+                " 127.0.0.1."
             )
 
 
 def recommend_live(settings: Settings, stopped: Event, say: Say) -> int:
-    """Until stopped; how many lists were made."""
+    """Until stopped; how many lists were made. Raises ServiceUnavailable without servers."""
+    require_both_answer(settings)
     with connect(settings) as client:
         database = client[settings.mongo_database]
         desk = open_desk(database, settings)
@@ -95,7 +100,8 @@ def recommend_live(settings: Settings, stopped: Event, say: Say) -> int:
 
 
 def simulate(settings: Settings, listeners: int, rate: float, seed: int, stopped: Event) -> int:
-    """Until stopped; how many events were sent."""
+    """Until stopped; how many events were sent. Raises ServiceUnavailable without servers."""
+    require_both_answer(settings)
     with connect(settings) as client, ActivitySender(kafka_config(settings)) as sender:
         desk = open_desk(client[settings.mongo_database], settings)
         simulator = Simulator(desk, sender)

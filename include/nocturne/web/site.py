@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from time import monotonic, sleep
 from typing import Any
 
@@ -22,18 +22,20 @@ from nocturne.stream.activity import ActivitySender
 from nocturne.stream.connection import KafkaConfig
 from nocturne.web.hub import Hub
 from nocturne.web.metrics import OPEN_STREAMS
+from nocturne.web.readiness import Readiness
 
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
-# Somebody waits for the page.
-PATIENCE_SECONDS = 3
-# Some two milliseconds of work.
-TRACKS_AT_ONCE = 200
+# Somebody waits for the page, three seconds at most with what is done around it.
+PATIENCE_SECONDS = 2.5
+# Some five milliseconds of work.
+TRACKS_AT_ONCE = 100
 LONGEST_REST_SECONDS = 0.05
+LOOK_SECONDS = 1
 
 
 class LiveTitles:
-    """The titles of the live version; while those of a new one are read, the last ones serve.
+    """The titles of the live version; while those of a new one are read, who asks waits for them.
 
     They are read in small parts with rests between, unless somebody waits for them: a thread that
     computes on and on would hold up every answer of the process for seconds.
@@ -45,24 +47,24 @@ class LiveTitles:
         self.read_for: str | None = None
         self.titles: Titles | None = None
         self.hurried = False
+        self.closed = Event()
 
     def get(self) -> Titles:
-        self.hurried = self.titles is None
-        return self.prepare()
+        """Those of the version that is live at this moment."""
+        self.hurried = True
+        try:
+            return self.prepare()
+        finally:
+            self.hurried = False
 
     def prepare(self) -> Titles:
-        version = self.published.live()
+        """One version is read at a time, and the last one asked for is kept."""
         with self.lock:
-            if self.titles is None:
-                self.titles = self.read(version)
+            version = self.published.look()
+            if self.titles is None or self.read_for != version:
+                self.titles = Titles(self.read_tracks(version))
                 self.read_for = version
-            elif self.read_for != version:
-                self.read_for = version
-                Thread(target=self.renew, args=(version,), daemon=True).start()
             return self.titles
-
-    def read(self, version: str) -> Titles:
-        return Titles(self.read_tracks(version))
 
     def read_tracks(self, version: str) -> Iterator[Track]:
         """The names are kept for the lists, too."""
@@ -74,19 +76,17 @@ class LiveTitles:
                 sleep(min(monotonic() - begun, LONGEST_REST_SECONDS))
             begun = monotonic()
 
-    def renew(self, version: str) -> None:
-        try:
-            self.titles = self.read(version)
-        except (NocturneError, PyMongoError) as error:
-            log.warning("The titles of %s cannot be read: %s", version, error)
-            self.read_for = None
+    def follow(self) -> None:
+        """Read each version as it goes live, so that nobody has to wait for what is needed soon."""
+        while not self.closed.is_set():
+            self.warm_up()
+            self.closed.wait(LOOK_SECONDS)
 
     def warm_up(self) -> None:
-        """So that nobody has to wait for what is needed soon."""
         try:
             self.prepare()
         except (NocturneError, PyMongoError) as error:
-            log.info("No titles yet: %s", error)
+            log.debug("No titles yet: %s", error)
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,16 @@ class Site:
     sender: ActivitySender
     simulator: Simulator
     hub: Hub
+    readiness: Readiness
 
 
 @contextmanager
 def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
     """Raises ServiceUnavailable or BadInput if a server does not answer or refuses the login."""
-    with connect(settings, PATIENCE_SECONDS) as client, ActivitySender(config) as sender:
+    with (
+        connect(settings, PATIENCE_SECONDS, PATIENCE_SECONDS) as client,
+        ActivitySender(config) as sender,
+    ):
         database = client[settings.mongo_database]
         ensure_collections(database, settings.tracks_collection)
         desk = open_desk(database, settings)
@@ -113,9 +117,13 @@ def open_site(settings: Settings, config: KafkaConfig) -> Iterator[Site]:
         OPEN_STREAMS.set_function(lambda: hub.open_pages)
         simulator = Simulator(desk, sender)
         titles = LiveTitles(published)
-        Thread(target=titles.warm_up, daemon=True).start()
+        Thread(target=titles.follow, daemon=True).start()
         try:
-            yield Site(settings, database, published, desk, titles, sender, simulator, hub)
+            yield Site(
+                settings, database, published, desk, titles, sender, simulator, hub,
+                Readiness(database, config),
+            )  # fmt: skip
         finally:
+            titles.closed.set()
             simulator.stop()
             hub.stop()

@@ -6,13 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nocturne.live.listener import (
+    MOST_TRACKS,
     REMEMBERED_DEEDS,
+    SLACK,
     Deed,
     Listener,
     from_document,
     listener_of,
     to_document,
 )
+from nocturne.store.records import why_unstorable
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAYS = timedelta(days=3)
@@ -69,7 +72,7 @@ def test_only_the_newest_deeds_are_remembered_but_everything_heard_is():
 def test_an_event_known_by_its_id_has_no_further_effect():
     listener = remember([deed(0, event_id="e")])
     assert not listener.note(deed(5, "other", "hide", event_id="e"))
-    assert listener.hidden == set()
+    assert listener.hidden == {}
 
 
 def test_what_was_heard_liked_or_skipped_lately_is_left_out():
@@ -92,3 +95,33 @@ def test_what_is_hidden_or_was_skipped_twice_stays_out():
 def test_the_same_skip_twice_is_one_skip():
     listener = remember([deed(0, "a", "skip", "x"), deed(0, "a", "skip", "y")])
     assert listener.find_left_out(NOON + timedelta(days=400), DAYS) == set()
+
+
+def test_the_tracks_that_were_touched_last_are_kept_of_each_kind():
+    most = MOST_TRACKS + SLACK
+    listener = Listener("anna")
+    for minute in range(3 * MOST_TRACKS):
+        listener.note(deed(minute, str(minute), ("hide", "skip")[minute % 2]))
+    for kept in (listener.heard, listener.hidden, listener.skipped):
+        assert MOST_TRACKS // 2 <= len(kept) <= most
+    assert str(3 * MOST_TRACKS - 1) in listener.heard.keys() & listener.skipped.keys()
+    assert "0" not in listener.hidden
+
+
+def test_the_largest_listener_is_a_document_that_mongodb_takes():
+    """As long ids as there may be, of characters that take most bytes."""
+    most = [chr(0x10000 + number) * 200 for number in range(MOST_TRACKS + SLACK)]
+    listener = Listener("anna")
+    for number, track in enumerate(most):
+        listener.heard[track] = listener.hidden[track] = NOON
+        listener.skipped[track] = [NOON, NOON + timedelta(minutes=number)]
+    assert not why_unstorable(to_document(listener))
+
+
+def test_who_was_remembered_before_times_were_hides_the_same():
+    listener = remember([deed(0, "a", "hide"), deed(1, "b", "hide")])
+    document = {**to_document(listener), "hidden": ["a", "b"]}
+    before = from_document("anna", document)
+    assert before.hidden.keys() == listener.hidden.keys()
+    assert before.find_left_out(NOON + 400 * DAYS, DAYS) == {"a", "b"}
+    assert before.note(deed(5, "a", "hide"))

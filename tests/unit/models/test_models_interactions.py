@@ -94,6 +94,25 @@ def test_a_third_column_of_nothing_but_times_is_the_timestamp(read, third, secon
     assert found.at.tolist() == [seconds * SECOND, (seconds + 1) * SECOND]
 
 
+@pytest.mark.parametrize("header", ["user,item,timestamp\n", ""])
+@pytest.mark.parametrize(
+    ("times", "line", "reason"),
+    [
+        ((1300000000, 1300000001, 1300000002000), 3, "milliseconds, '1300000000' in line 1 in sec"),
+        ((1300000000, 1300000001000, 1300000002000), 1, "seconds, '1300000001000' in line 2 in mi"),
+        ((1300000000, 1300000001, 1300000002000000), 3, "microseconds, .* in seconds"),
+        ((1300000000, 1300000001, 1300000002000000000), 3, "nanoseconds, .* in seconds"),
+        ((1300000000000, 1300000001, 1300000001000), 2, r"1 of 3 rows .*\(lines 2\)"),
+    ],
+)
+def test_times_of_two_units_are_refused_with_their_rows(read, header, times, line, reason):
+    text = header + "".join(f"a,{item},{at}\n" for item, at in zip("xyz", times, strict=True))
+    if header:
+        line, reason = line + 1, "one file has one unit of time"
+    with pytest.raises(BadInput, match=rf"line {line}: the timestamp .*{reason}"):
+        read(text)
+
+
 @pytest.mark.parametrize("third", [("1300000000", "7"), ("2009", "2010"), ("0.5", "5")])
 def test_a_third_column_of_other_numbers_is_the_count(read, third):
     found = read(f"a,x,{third[0]}\na,y,{third[1]}\n")

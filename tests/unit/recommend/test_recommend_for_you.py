@@ -113,6 +113,7 @@ SHELF = Shelf(
     vectors=np.array([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8], [-1, 0]], np.float32),
     # The last two were never heard.
     factors=np.array([[1, 0], [0, 1], [0.1, 2], [0, 0], [0, 0]], np.float32),
+    heard=np.array([True, True, True, True, False]),
 )
 
 
@@ -150,8 +151,24 @@ def test_of_equal_voices_the_weightiest_and_then_the_first_speaks():
 
 
 def test_a_track_is_no_reason_for_itself():
-    assert cause_of("b", like(a=1, b=50)) == "a"
+    assert cause_of("b", like(c=1, b=50)) == "c"
     assert cause_of("b", like(b=50)) is None
+
+
+def test_what_is_far_is_no_reason():
+    """By taste a and b have nothing in common; by sound d is far from e, at cosine -.6."""
+    assert cause_of("b", like(a=9)) is None
+    assert cause_of("d", like(e=9)) is None
+    assert cause_of("d", like(e=9, a=1)) == "a"
+
+
+@pytest.mark.parametrize(
+    ("cosine", "cause"), [(0.31, "a"), (0.29, None), (0.0, None), (-0.9, None)]
+)
+def test_close_has_a_floor(cosine, cause):
+    near = np.array([[1, 0], [0, 1], [0, 1], [cosine, (1 - cosine**2) ** 0.5], [0, 1]], np.float32)
+    found = find_causes(replace(SHELF, vectors=near), like(a=50), np.array([3]))
+    assert found == [None if cause is None else 0]
 
 
 def test_who_likes_nothing_has_no_reason():
@@ -160,28 +177,36 @@ def test_who_likes_nothing_has_no_reason():
 
 def test_only_the_weightiest_are_considered(monkeypatch):
     monkeypatch.setattr(for_you, "REASONS_CONSIDERED", 1)
-    assert cause_of("b", like(a=1.1, c=1)) == "a"
+    assert cause_of("d", like(a=1.1, c=1)) == "a"
 
 
 @pytest.mark.parametrize(
-    ("track", "cause", "known", "reason"),
+    ("track", "cause", "known", "popular", "reason"),
     [
-        (1, 0, False, "because you played Aria"),
-        (3, 2, False, "because you played Canon: same cluster and close in timbre"),
-        (3, 0, False, "because you played Aria: close in timbre"),
-        (4, 4, False, "because you played Etude: close in timbre"),
-        (1, None, True, "because you played it before"),
-        (1, None, False, "popular with other listeners"),
+        (1, 0, False, True, "because you played Aria"),
+        (3, 2, False, False, "because you played Canon: same cluster and close in timbre"),
+        (3, 0, False, False, "because you played Aria: close in timbre"),
+        (1, None, True, True, "because you played it before"),
+        (1, None, False, True, "popular with other listeners"),
+        (1, None, False, False, "little heard here"),
+        (4, None, False, False, "new here"),
     ],
 )
-def test_reasons_for_a_listener(track, cause, known, reason):
-    assert give_reason(SHELF, track, cause, known=known) == reason
+def test_reasons_for_a_listener(track, cause, known, popular, reason):
+    assert give_reason(SHELF, track, cause, known=known, popular=popular) == reason
 
 
 def test_closeness_is_the_cosine_and_nothing_is_close_to_nothing():
     rows = np.array([[3, 4], [0, 0], [4, -3], [6, 8]], np.float32)
     found = compare(rows, np.array([0, 1]), np.arange(4))
     assert found.tolist() == [pytest.approx([1, 0, 0, 1]), [0, 0, 0, 0]]
+
+
+def test_in_a_library_that_nobody_has_heard_everything_is_new():
+    nobody = Audience([ANYBODY], csr_matrix((1, 5)), csr_matrix((1, 5)), ["popularity"])
+    shelf = replace(SHELF, factors=np.zeros((5, 1), np.float32), heard=np.zeros(5, bool))
+    [row] = build_for_you_rows("v1", shelf, nobody, Given(np.ones((1, 5))), 5)
+    assert [item["reason"] for item in row["items"]] == ["new here"] * 5
 
 
 # Rows
@@ -211,7 +236,10 @@ def test_a_row_a_listener_and_one_for_anybody():
         "because": "a",
         "reason": "because you played Aria: close in timbre",
     }
-    assert {item["reason"] for item in rows[0]["items"]} == {"popular with other listeners"}
+    assert [item["reason"] for item in rows[0]["items"]] == [
+        "popular with other listeners",
+        *["little heard here"] * 2,
+    ]
     assert {item["because"] for item in rows[0]["items"]} == {None}
 
 

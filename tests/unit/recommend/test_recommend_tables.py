@@ -10,7 +10,7 @@ from nocturne.recommend.tables import build_similar_rows, give_reason
 VECTORS = np.array([[1, 0], [0.8, 0.6], [0, -1]], np.float32)
 
 
-def build(clusters, count=2, track_ids=("a", "b", "c")):
+def build(clusters, count=2, track_ids=("a", "b", "c"), copies=None):
     library = Library(
         track_ids=list(track_ids),
         titles=["x"] * 3,
@@ -19,6 +19,7 @@ def build(clusters, count=2, track_ids=("a", "b", "c")):
         fame=np.zeros(3),
         clusters=clusters,
         features=np.zeros((3, 518)),
+        copies=copies or {},
     )
     return list(build_similar_rows("v1", library, search(VECTORS, count)))
 
@@ -33,7 +34,7 @@ def test_a_row_a_track_under_its_version():
     assert [item["cluster"] for item in first["similar"]] == [0, 1]
     assert [item["reason"] for item in first["similar"]] == [
         "same cluster and close in timbre",
-        "close in timbre",
+        "the nearest there is",
     ]
     assert [item["score"] for item in first["similar"]] == pytest.approx([0.8, 0.0], abs=1e-6)
 
@@ -42,7 +43,8 @@ def test_without_a_clustering_there_are_no_clusters_in_the_reasons():
     for row in build([None] * 3):
         assert row["cluster"] is None
         assert {(item["cluster"], item["reason"]) for item in row["similar"]} == {
-            (None, "close in timbre")
+            (None, "close in timbre" if item["score"] > 0 else "the nearest there is")
+            for item in row["similar"]
         }
 
 
@@ -62,16 +64,28 @@ def test_rows_are_in_the_order_of_ids_as_text():
 
 
 @pytest.mark.parametrize(
-    ("own", "other", "reason"),
+    ("own", "other", "score", "reason"),
     [
-        (0, 0, "same cluster and close in timbre"),
-        (0, 1, "close in timbre"),
-        (0, None, "close in timbre"),
-        (None, None, "close in timbre"),
+        (0, 0, 0.9, "same cluster and close in timbre"),
+        (0, 1, 0.9, "close in timbre"),
+        (0, None, 0.31, "close in timbre"),
+        (None, None, 0.31, "close in timbre"),
+        (0, 0, 0.06, "the nearest there is"),
+        (0, 1, -0.55, "the nearest there is"),
     ],
 )
-def test_reasons(own, other, reason):
-    assert give_reason(own, other) == reason
+def test_reasons(own, other, score, reason):
+    assert give_reason(own, other, score) == reason
+
+
+def test_a_copy_has_the_list_of_the_track_that_stands_for_it():
+    rows = {row["track_id"]: row for row in build([0, 0, 1], copies={"aa": "b", "z": "a"})}
+    assert list(rows) == ["a", "aa", "b", "c", "z"]
+    for copy, original in (("aa", "b"), ("z", "a")):
+        own = {name: rows[copy].pop(name) for name in ("_id", "track_id", "copy_of")}
+        assert own == {"_id": f"v1/{copy}", "track_id": copy, "copy_of": original}
+        assert rows[copy].items() <= rows[original].items()
+    assert all("copy_of" not in row for row in rows.values())
 
 
 @pytest.mark.parametrize(

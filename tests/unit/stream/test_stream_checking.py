@@ -9,6 +9,7 @@ from confluent_kafka import Message
 from nocturne.errors import NocturneError
 from nocturne.stream.checking import Checked, check_batch, check_message
 from nocturne.stream.dead_letters import Poison
+from nocturne.stream.headers import SENT_FIRST
 from nocturne.stream.messages import TrackFeatures, UserActivity
 from nocturne.stream.reading import Batch
 from nocturne.stream.topics import Topic
@@ -81,9 +82,9 @@ def test_without_a_precedence_the_time_of_sending_comes_first():
     assert list(document["source"]) == ["sent_at", "partition", "offset", "topic"]
 
 
-@pytest.mark.parametrize("milliseconds", [0, 1, 999, 12_345_678_901, 4_102_444_800_123])
+@pytest.mark.parametrize("milliseconds", [0, 1, 999, 12_345_678_901])
 def test_the_time_of_sending_is_exact_to_the_millisecond(milliseconds):
-    sent_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    sent_at = datetime(2026, 11, 20, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     assert check(TRACK, sent_at=sent_at)["source"]["sent_at"] == sent_at
 
 
@@ -202,3 +203,66 @@ def test_a_document_of_no_message_is_an_error():
     checked.documents[0]["source"]["offset"] = 8
     with pytest.raises(NocturneError, match="'offset': 8"):
         checked.blame(checked.documents[0], "too deep")
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        0, -1, 1_795_132_800, 1_795_132_800_000, 0.5, True, None, "", "0", "-1", "1795132800",
+        "2026-11-20", "2026-11-20T03:00:00", "2026-11-20T03:00Z", "20261120T030000Z", "now",
+        "0001-01-01T00:00:00Z", "1601-01-01T00:00:00Z", "1899-12-30T00:00:00Z",
+        "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1980-01-01T00:00:00Z",
+        "1999-12-31T23:59:59Z", "2000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["listen", "track"])
+def test_a_time_that_is_none_or_from_when_no_clock_was_right_breaks_the_contract(at, kind):
+    value, contract, key = {
+        "listen": (ACTION | {"at": at}, UserActivity, "owl"),
+        "track": (TRACK | {"as_of": at}, TrackFeatures, "é"),
+    }[kind]
+    rule, error = breach(value, contract, key=key)
+    assert rule == "contract"
+    assert error.startswith(("at: ", "as_of: "))
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["2000-01-01T00:00:00Z", "2005-02-13t12:00:00.5z", "2026-11-20 03:00:00+05:30",
+     "2026-11-20T03:00:00.123456789-11:00"],
+)  # fmt: skip
+def test_a_time_as_rfc_3339_writes_it_is_taken(at):
+    assert not isinstance(check(ACTION | {"at": at}, UserActivity, key="owl"), Poison)
+
+
+def test_a_time_may_lie_a_day_after_sending_and_no_more():
+    day_after, second = SENT_AT + timedelta(days=1), timedelta(seconds=1)
+    late = {"at": day_after.isoformat()}
+    assert not isinstance(check(ACTION | late, UserActivity, key="owl"), Poison)
+    for value, contract, key in (
+        (ACTION | {"at": (day_after + second).isoformat()}, UserActivity, "owl"),
+        (ACTION | {"at": "9999-12-31T00:00:00Z"}, UserActivity, "owl"),
+        (TRACK | {"as_of": (SENT_AT + timedelta(days=2)).isoformat()}, TrackFeatures, "é"),
+    ):  # fmt: skip
+        rule, error = breach(value, contract, key=key)
+        assert rule == "future"
+        assert "more than a day after" in error
+
+
+def with_headers(*headers, sent_at=SENT_AT):
+    plain = make_message(TRACK, sent_at=sent_at)
+    value, place = plain.value(), (plain.partition(), plain.offset())
+    return Message(TOPIC.name, *place, plain.key(), value, list(headers), None, plain.timestamp())
+
+
+def test_what_is_sent_again_keeps_the_time_of_its_first_sending():
+    first = round(SENT_AT.timestamp() * 1000) - 5000
+    message = with_headers(("trace", b"1"), (SENT_FIRST, b"%d" % first))
+    source = check_message(TOPIC, TrackFeatures, message)["source"]
+    assert source["sent_at"] == SENT_AT - timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("said", [None, b"", b"soon", b"-5", b"9" * 14, b"9" * 15, b"\xb2"])
+def test_a_first_sending_that_cannot_be_says_nothing(said):
+    source = check_message(TOPIC, TrackFeatures, with_headers((SENT_FIRST, said)))["source"]
+    assert source["sent_at"] == SENT_AT

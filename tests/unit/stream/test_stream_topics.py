@@ -10,9 +10,10 @@ PLAYS = Topic("plays", "of a test", partitions=6, retention_days=7, largest_mess
 
 def test_a_topic_comes_with_its_dead_letters():
     assert PLAYS.dead_letter == "plays.dead-letter"
+    dated = {"message.timestamp.type": "LogAppendTime"}
     assert PLAYS.configs() == {
-        "plays": {"retention.ms": "604800000", "max.message.bytes": "5000"},
-        "plays.dead-letter": {"retention.ms": "7776000000", "max.message.bytes": "105000"},
+        "plays": {"retention.ms": "604800000", "max.message.bytes": "5000", **dated},
+        "plays.dead-letter": {"retention.ms": "7776000000", "max.message.bytes": "105000", **dated},
     }
 
 

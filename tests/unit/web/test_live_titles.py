@@ -21,12 +21,12 @@ class Library:
         self.meanwhile = lambda: None
         self.catalogue = self
 
-    def live(self):
+    def look(self):
         return self.version
 
     def read_tracks(self, version, at_once):
         self.asked.append((version, at_once))
-        for part in PARTS:
+        for part in PARTS if version == "v1" else PARTS[:1]:
             yield part
             self.meanwhile()
 
@@ -80,3 +80,32 @@ def test_who_comes_while_they_are_read_ends_the_rests(rests):
     asker.join()
     assert len(rests) == 1
     assert len(library.asked) == 1
+
+
+def test_the_first_search_after_a_rollback_is_of_the_version_that_is_live(rests):
+    library = Library()
+    titles = LiveTitles(library)
+    for version, found in [("v1", ["2"]), ("v2", []), ("v1", ["2"]), ("v2", [])]:
+        library.version = version
+        assert [track.track_id for track in titles.get().complete("green", 1)] == found
+
+
+def test_versions_that_change_quickly_are_not_mixed(rests):
+    """While one is read ahead another goes live: who asks then gets the latter's."""
+    library, begun, changed = Library(), Event(), Event()
+    titles = LiveTitles(library)
+
+    def pause():
+        begun.set()
+        assert changed.wait(5)
+
+    library.meanwhile = pause
+    reader = Thread(target=titles.warm_up)
+    reader.start()
+    assert begun.wait(5)
+    library.version = "v2"
+    changed.set()
+    assert titles.get().complete("green", 1) == []
+    reader.join()
+    assert titles.get().complete("green", 1) == []
+    assert [version for version, _ in library.asked] == ["v1", "v2"]

@@ -4,15 +4,12 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from nocturne.stack.kafka import is_kafka_healthy
-from nocturne.stack.mongo import is_mongo_healthy
-from nocturne.store.versions import live_version
 from nocturne.web.context import TheSite
 from nocturne.web.metrics import REGISTRY
 from nocturne.web.models import Health
+from nocturne.web.readiness import OK
 
 router = APIRouter(tags=["health"])
-OK = "ok"
 
 
 @router.get("/health/live")
@@ -28,12 +25,7 @@ async def is_alive() -> Health:
 )
 def is_ready(site: TheSite) -> JSONResponse:
     """MongoDB and Kafka answer, something was published, and its titles are in memory."""
-    mongo = is_mongo_healthy(site.settings.mongo_uri)
-    checks = {
-        "mongodb": OK if mongo else "does not answer",
-        "kafka": OK if is_kafka_healthy(site.settings.kafka_bootstrap) else "does not answer",
-        "version": OK if mongo and live_version(site.database) else "nothing was published yet",
-    }
+    checks = site.readiness.check()
     if checks["version"] == OK:
         site.titles.get()
     ready = all(state == OK for state in checks.values())

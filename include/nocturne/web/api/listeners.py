@@ -1,6 +1,8 @@
 """What a listener is shown, and what they do."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from anyio.to_thread import run_sync
@@ -16,13 +18,14 @@ from nocturne.web.context import (
     ListenerId,
     TheAccess,
     TheSite,
-    check_id,
+    check_listener,
     find_access,
     find_site,
 )
+from nocturne.web.hub import Current, Hub
 from nocturne.web.metrics import EVENTS
 from nocturne.web.models import MOST_RECOMMENDED, Accepted, Events, Listing
-from nocturne.web.problems import responses
+from nocturne.web.problems import Problem, responses
 
 JSON = "application/json"
 COUNT = TypeAdapter(Annotated[int, Field(ge=1, le=MOST_RECOMMENDED)])
@@ -56,7 +59,7 @@ async def read_recommendations(request: Request) -> Response:
     Every page asks for it first: to look for parameters and dependencies takes FastAPI as long
     as all the rest.
     """
-    user_id, count = check_id(request.path_params["user_id"]), read_count(request)
+    user_id, count = check_listener(request.path_params["user_id"]), read_count(request)
     site, access = await find_site(request), await find_access(request)
     await access.require_listener(request, user_id)
     site.hub.start()
@@ -84,18 +87,36 @@ def read_count(request: Request) -> int:
 async def stream_recommendations(
     request: Request, site: TheSite, access: TheAccess, user_id: ListenerId
 ) -> EventSourceResponse:
-    """Server-sent events named `recommendations`: the list of now, then each new one."""
-    await access.require_listener(request, check_id(user_id))
+    """Server-sent events: `recommendations`, the list of now, then each new one; and `state`,
+    whether the recommender is up to date, whenever that changes. The stream ends when its token is
+    revoked.
+    """
+    user_id = check_listener(user_id)
+    await access.require_listener(request, user_id)
     site.hub.start()
     await site.hub.look_up(user_id)  # what is wrong is told before the stream begins
 
-    async def tell() -> AsyncIterator[ServerSentEvent]:
-        async for current in site.hub.lists_of(user_id):
-            yield ServerSentEvent(
-                current.body.decode(), event="recommendations", id=current.event_id
-            )
+    async def may_go_on() -> bool:
+        try:
+            await access.require_listener(request, user_id)
+        except Problem:
+            return False
+        return True
 
-    return EventSourceResponse(tell(), ping=15)
+    return EventSourceResponse(tell(site.hub, user_id, may_go_on), ping=15)
+
+
+async def tell(
+    hub: Hub, user_id: str, may_go_on: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[ServerSentEvent]:
+    """What a page is told, until it may not be any more."""
+    async for told in hub.follow(user_id):
+        if not await may_go_on():
+            return
+        if isinstance(told, Current):
+            yield ServerSentEvent(told.body.decode(), event="recommendations", id=told.event_id)
+        elif told is not None:
+            yield ServerSentEvent(json.dumps(asdict(told)), event="state")
 
 
 @router.post(

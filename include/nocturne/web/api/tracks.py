@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from nocturne.web import library
 from nocturne.web.context import TheSite, TrackId, check_id
+from nocturne.web.files import send_file
 from nocturne.web.models import (
     MOST_LISTED,
     Found,
@@ -29,12 +30,13 @@ def search(
     n: Count = 10,
 ) -> Found:
     """Tracks by title and artist, while they are typed."""
-    found = site.titles.get().complete(q, n)
+    found = site.titles.get().search(q, n)
     return Found(
         tracks=[
             TrackSummary(track_id=track.track_id, title=track.title, artist=track.artist)
-            for track in found
-        ]
+            for track in found.tracks
+        ],
+        guessed=found.guessed,
     )
 
 
@@ -55,9 +57,9 @@ def read_similar(site: TheSite, track_id: TrackId, n: Count = 10) -> SimilarTrac
     response_class=FileResponse,
     responses=responses(404, 416, 422, 429, 503),
 )
-def read_audio(site: TheSite, track_id: TrackId) -> FileResponse:
-    """The track's file as it is in the library; takes `Range`."""
-    return FileResponse(library.find_audio(site, check_id(track_id)))
+def read_audio(request: Request, site: TheSite, track_id: TrackId) -> Response:
+    """The track's file as it is in the library; takes `Range`, `If-None-Match` and `HEAD`."""
+    return send_file(request, library.find_audio(site, check_id(track_id)))
 
 
 @router.post("/recommend_songs", responses=responses(400, 404, 413, 415, 422, 429, 503))

@@ -5,9 +5,9 @@ from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
 
+from nocturne.listener_names import settle_name
 from nocturne.recommend.anybody import ANYBODY
 from nocturne.store.versions import of_version
-from nocturne.web.context import LONGEST_ID
 from nocturne.web.problems import Problem
 from nocturne.web.site import Site
 
@@ -22,20 +22,17 @@ def find_listener(request: Request) -> str:
     asked = request.query_params.get("listener")
     if asked is not None:
         return require_name(asked.strip())
-    kept = unquote(request.cookies.get(COOKIE, ""))
-    return kept if is_name(kept) else GUEST + secrets.token_hex(4)
-
-
-def is_name(value: str) -> bool:
-    return 1 <= len(value) <= LONGEST_ID and "/" not in value and value.isprintable()
+    try:
+        return settle_name(unquote(request.cookies.get(COOKIE, "")))
+    except ValueError:
+        return GUEST + secrets.token_hex(4)
 
 
 def require_name(value: str) -> str:
-    if not is_name(value):
-        raise Problem(
-            400, f"A listener's name has 1 to {LONGEST_ID} characters, and no slash among them."
-        )
-    return value
+    try:
+        return settle_name(value)
+    except ValueError as error:
+        raise Problem(400, str(error)) from error
 
 
 def remember(request: Request, response: Response, user_id: str) -> None:

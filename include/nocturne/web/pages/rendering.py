@@ -7,6 +7,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
 from nocturne.errors import NocturneError
+from nocturne.listener_names import settle_name
 from nocturne.models.figures import mark
 from nocturne.models.report import MEANINGS, format_figure, format_interval, format_verdict
 from nocturne.web.problems import Problem, judge
@@ -38,6 +40,11 @@ def choose_hue(track_id: str) -> int:
     return sum((place + 7) * ord(sign) for place, sign in enumerate(track_id)) * 47 % 360
 
 
+def count_things(number: int, thing: str) -> str:
+    """1 song, 1,234 songs."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -49,6 +56,7 @@ environment.filters |= {
     "minute": lambda moment: moment.strftime(MINUTE),
     "hue": choose_hue,
     "cluster_mark": mark,
+    "counted": count_things,
 }
 environment.globals["MEANINGS"] = MEANINGS
 templates = Jinja2Templates(env=environment)
@@ -71,6 +79,16 @@ class PageRoute(APIRoute):
         return handle_or_explain
 
 
+def find_named(request: Request) -> str:
+    """The listener whom the address names, if one can be called so: pages that this page leads to
+    are for them too, while the cookie is for whoever was named last in any tab.
+    """
+    try:
+        return settle_name(request.query_params.get("listener", "").strip())
+    except ValueError:
+        return ""
+
+
 def render(request: Request, template: str, status: int = 200, **context: Any) -> Response:
     """The page; every address in it begins with `base`, where the app may be mounted."""
     base: str = request.scope.get("root_path", "").rstrip("/")
@@ -81,7 +99,11 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     path = request.scope["path"].removeprefix(base)
     here = "/" + path.strip("/").partition("/")[0]
     hosted = request.app.state.hosted
-    shared = {"base": base, "asset": asset, "here": here, "status": status, "hosted": hosted}
+    named = context.get("listener") or find_named(request)
+    shared = {
+        "base": base, "asset": asset, "here": here, "status": status, "hosted": hosted,
+        "named": named, "for_named": f"?{urlencode({'listener': named})}" if named else "",
+    }  # fmt: skip
     return templates.TemplateResponse(request, template, shared | context, status)
 
 

@@ -1,6 +1,6 @@
 """The reports of versions, as the nightly run wrote them."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from nocturne.errors import BadInput
@@ -8,6 +8,7 @@ from nocturne.models.report import PLOTLY
 from nocturne.store.versions import require_version
 from nocturne.web.api.versions import VersionName
 from nocturne.web.context import TheSite
+from nocturne.web.files import send_file
 from nocturne.web.pages.rendering import PageRoute
 
 router = APIRouter(route_class=PageRoute)
@@ -22,21 +23,20 @@ KEEP_SECONDS = 3600
 
 
 @router.get(f"/reports/{PLOTLY}", response_class=FileResponse)
-def read_plotly(site: TheSite) -> FileResponse:
+def read_plotly(request: Request, site: TheSite) -> Response:
     """What the reports share; written with the first of them."""
     file = site.settings.reports_dir / PLOTLY
     if not file.is_file():
         raise BadInput("No report was written yet.")
     kept = {"Cache-Control": f"private, max-age={KEEP_SECONDS}"}
-    return FileResponse(file, headers=kept, media_type="text/javascript")
+    return send_file(request, file, "text/javascript", kept)
 
 
 @router.get("/reports/{version}.html", response_class=FileResponse)
-def read_report(site: TheSite, version: VersionName) -> FileResponse:
+def read_report(request: Request, site: TheSite, version: VersionName) -> Response:
     require_version(site.database, version)
     file = site.settings.reports_dir / f"{version}.html"
     if not file.is_file():
         raise BadInput(f"The report of {version} is not in {site.settings.reports_dir.name}/.")
-    return FileResponse(
-        file, headers={"Content-Security-Policy": POLICY}, media_type="text/html; charset=utf-8"
-    )
+    policy = {"Content-Security-Policy": POLICY}
+    return send_file(request, file, "text/html; charset=utf-8", policy)

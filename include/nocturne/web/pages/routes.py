@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from nocturne.errors import BadInput
+from nocturne.recommend.titles import Completed
 from nocturne.store.refused_nights import describe_refused_nights
 from nocturne.store.tokens import find_holder
 from nocturne.stream.messages import Recommendations
@@ -82,8 +83,9 @@ def show_track(request: Request, site: TheSite, track_id: TrackId) -> Response:
 def show_found(
     request: Request, site: TheSite, q: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
-    found = site.titles.get().complete(q, FOUND) if q.strip() else []
-    return render(request, "search.html", asked=q, found=found)
+    nothing = Completed([], guessed=False)
+    found = site.titles.get().search(q, FOUND) if q.strip() else nothing
+    return render(request, "search.html", asked=q, found=found.tracks, guessed=found.guessed)
 
 
 @router.get("/explore")
@@ -126,6 +128,22 @@ def show_version(request: Request, site: TheSite, version: VersionName) -> Respo
         has_report=(site.settings.reports_dir / f"{version}.html").is_file(),
         **training.describe_version(chosen),
     )
+
+
+@router.get("/api")
+def show_api(request: Request) -> Response:
+    """What the API takes and answers, as its own description has it."""
+    described = request.app.openapi()
+    return render(request, "api.html", info=described["info"], routes=list_routes(described))
+
+
+def list_routes(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each method of each path, in the order of the paths."""
+    return [
+        {"method": method.upper(), "path": path, **operation}
+        for path, methods in sorted(described["paths"].items())
+        for method, operation in methods.items()
+    ]
 
 
 @router.get("/token")

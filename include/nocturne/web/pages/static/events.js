@@ -1,6 +1,18 @@
 // What the listener does, on its way to the API: an event keeps its id until it has arrived.
-export const base = document.documentElement.dataset.base;
+export const { base, listener: named } = document.documentElement.dataset;
 const PATIENCE_MS = 10_000;
+const AGAIN_MS = 5_000;
+const MOST_KEPT = 500;
+// A browser sends 64 kB at most for a page that is being left.
+const MOST_AT_ONCE = 100;
+const REFUSED = 422;
+
+// A page that was opened for a listener by name leads to pages for the same one, whatever the cookie
+// says that all tabs share.
+export function trackAddress(trackId) {
+  const address = `${base}/tracks/${encodeURIComponent(trackId)}`;
+  return named ? `${address}?listener=${encodeURIComponent(named)}` : address;
+}
 
 function makeId() {
   if (crypto.randomUUID) return crypto.randomUUID();
@@ -36,52 +48,109 @@ async function explain(answer) {
   }
 }
 
-// Sends in the order of the deeds; what has not arrived waits behind a banner with a button.
+// Sends in the order of the deeds; what has not arrived is kept in the browser, and sent again: by
+// itself, when the server is back, by the next page. An event keeps its id, so twice is as once.
 export class Outbox {
-  constructor() {
-    this.waiting = [];
+  constructor(listener) {
+    this.name = `nocturne-unsent:${base}:${listener}`;
     this.sending = null;
+    this.again = 0;
+    this.lost = "";
     this.banner = document.getElementById("unsent");
     document.getElementById("send-again").addEventListener("click", () => this.flush());
+    addEventListener("online", () => this.flush());
+    if (this.waiting.length) this.flush();
+  }
+
+  // Tabs of one listener share what waits.
+  get waiting() {
+    try {
+      return JSON.parse(localStorage.getItem(this.name) ?? "[]");
+    } catch {
+      return this.unkept ?? [];
+    }
+  }
+
+  set waiting(events) {
+    const newest = events.slice(-MOST_KEPT);
+    this.unkept = newest;
+    try {
+      if (newest.length) localStorage.setItem(this.name, JSON.stringify(newest));
+      else localStorage.removeItem(this.name);
+    } catch {
+      // A browser that keeps nothing for us: it waits as long as the page is open.
+    }
   }
 
   send(event) {
-    this.waiting.push(event);
+    this.waiting = [...this.waiting, event];
     return this.flush();
   }
 
   // Whether everything has arrived.
   async flush() {
     while (this.sending) await this.sending;
-    if (!this.waiting.length) return true;
-    this.sending = this.post([...this.waiting]);
+    clearTimeout(this.again);
+    this.sending = this.sendAll();
     const problem = await this.sending;
     this.sending = null;
     this.show(problem);
+    if (problem) this.again = setTimeout(() => this.flush(), AGAIN_MS);
     return !problem;
   }
 
+  async sendAll() {
+    let problem = "";
+    for (let some; !problem && (some = this.waiting.slice(0, MOST_AT_ONCE)).length; ) {
+      problem = await this.post(some);
+    }
+    return problem;
+  }
+
   async post(events) {
+    let answer;
     try {
-      const answer = await fetch(`${base}/api/v1/events`, {
+      answer = await fetch(`${base}/api/v1/events`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(events),
         keepalive: true,
         signal: AbortSignal.timeout(PATIENCE_MS),
       });
-      if (!answer.ok) return await explain(answer);
     } catch {
       return "The server does not answer.";
     }
-    this.waiting = this.waiting.filter((event) => !events.includes(event));
+    if (answer.status === REFUSED) return await this.refuse(events, answer);
+    if (!answer.ok) return await explain(answer);
+    this.remove(events);
     return "";
   }
 
+  // What the server can never take must not hold up the rest.
+  async refuse(events, answer) {
+    if (events.length === 1) {
+      this.lost = await explain(answer);
+      this.remove(events);
+      return "";
+    }
+    let problem = "";
+    for (const event of events) problem ||= await this.post([event]);
+    return problem;
+  }
+
+  remove(events) {
+    const gone = new Set(events.map((event) => event.event_id));
+    this.waiting = this.waiting.filter((event) => !gone.has(event.event_id));
+  }
+
   show(problem) {
-    this.banner.hidden = !problem;
-    const count = this.waiting.length === 1 ? "One thing" : `${this.waiting.length} things`;
+    const waiting = this.waiting.length;
+    const things = waiting === 1 ? "One thing" : `${waiting} things`;
+    const told = problem && `${things} that you did could not be sent yet. ${problem}`;
+    this.banner.hidden = !told && !this.lost;
     document.getElementById("unsent-text").textContent =
-      problem && `${count} that you did could not be sent. ${problem}`;
+      told || (this.lost && `Something that you did was not taken. ${this.lost}`) || "";
+    document.getElementById("send-again").hidden = !told;
+    this.lost = "";
   }
 }

@@ -1,5 +1,5 @@
 // The listener's three songs: what they do goes to the API, and the stream brings what comes next.
-import { Outbox, base, hueOf, makeEvent } from "./events.js";
+import { Outbox, base, hueOf, makeEvent, trackAddress } from "./events.js";
 import { Player, drawPlayButton } from "./player.js";
 
 const PATIENCE_MS = 6_000;
@@ -11,7 +11,7 @@ const listener = document.getElementById("home").dataset.listener;
 const cards = document.getElementById("recommendations");
 const pattern = document.getElementById("card").content.firstElementChild;
 const said = document.getElementById("said");
-const outbox = new Outbox();
+const outbox = new Outbox(listener);
 let impatience = 0;
 let playNext = false;
 
@@ -45,7 +45,7 @@ function makeCard(track) {
   card.dataset.trackId = track.track_id;
   card.querySelector(".cover").style.setProperty("--hue", hueOf(track.track_id));
   const link = card.querySelector(".title");
-  link.href = `${base}/tracks/${encodeURIComponent(track.track_id)}`;
+  link.href = trackAddress(track.track_id);
   link.textContent = track.title;
   card.querySelector(".artist").textContent = track.artist;
   for (const button of card.querySelectorAll("[data-action]")) {
@@ -169,20 +169,32 @@ function press(event) {
 document.addEventListener("keydown", press);
 
 const connection = document.getElementById("connection");
-const STATES = { live: "live", waiting: "reconnecting", off: "not connected" };
+const STATES = {
+  live: () => "live",
+  behind: (events) => `catching up: ${events} ${events === 1 ? "event" : "events"} behind`,
+  alone: () => "no recommender is running",
+  away: () => "a database is away",
+  waiting: () => "reconnecting",
+  off: () => "not connected",
+};
 let stream = null;
 let hiding = 0;
 
-function show(state) {
+function show(state, behind = 0) {
   connection.dataset.state = state;
-  document.getElementById("connection-text").textContent = STATES[state];
+  document.getElementById("connection-text").textContent = STATES[state](behind);
 }
 
 function connect() {
   stream?.close();
   const opened = new EventSource(`${base}/api/v1/listeners/${encodeURIComponent(listener)}/stream`);
   stream = opened;
-  opened.addEventListener("open", () => show("live"));
+  // The connection alone says nothing of who makes the lists.
+  opened.addEventListener("state", (event) => {
+    const state = JSON.parse(event.data);
+    show(state.name, state.behind);
+  });
+  opened.addEventListener("open", () => outbox.flush());
   opened.addEventListener("recommendations", (event) => receive(JSON.parse(event.data)));
   opened.addEventListener("error", () => {
     // A stream that was refused does not come back by itself.

@@ -2,6 +2,7 @@
 import { base } from "./events.js";
 
 const HEARD_SHARE = 0.5;
+const SEEK_SECONDS = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
 
 function clock(seconds) {
   if (!Number.isFinite(seconds)) return "0:00";
@@ -35,6 +36,14 @@ export class Player {
     this.position.addEventListener("input", () => {
       const share = Number(this.position.value) / Number(this.position.max);
       if (this.audio.duration) this.audio.currentTime = share * this.audio.duration;
+    });
+    // The bar's own step is a thousandth of the song.
+    this.position.addEventListener("keydown", (event) => {
+      const seconds = SEEK_SECONDS[event.key];
+      if (!seconds || !this.audio.duration) return;
+      event.preventDefault();
+      const at = this.audio.currentTime + seconds;
+      this.audio.currentTime = Math.min(Math.max(at, 0), this.audio.duration);
     });
     addEventListener("pagehide", () => {
       if (this.track && this.share() >= HEARD_SHARE) this.leave();

@@ -1,5 +1,6 @@
 // The search box: suggestions while typing, to be walked with the arrow keys.
-const base = document.documentElement.dataset.base;
+import { base, trackAddress } from "./events.js";
+
 const box = document.getElementById("search-text");
 const list = document.getElementById("search-found");
 const said = document.getElementById("search-said");
@@ -12,6 +13,8 @@ function close() {
   clearTimeout(timer);
   asked += 1;
   list.hidden = true;
+  said.className = "unseen";
+  said.textContent = "";
   active = -1;
   box.setAttribute("aria-expanded", "false");
   box.removeAttribute("aria-activedescendant");
@@ -29,10 +32,10 @@ function pick(place) {
 }
 
 function open(option) {
-  location.assign(`${base}/tracks/${encodeURIComponent(option.dataset.trackId)}`);
+  location.assign(trackAddress(option.dataset.trackId));
 }
 
-function draw(tracks) {
+function draw({ tracks, guessed }) {
   const options = tracks.map((track, place) => {
     const option = document.createElement("li");
     option.id = `search-option-${place}`;
@@ -52,7 +55,10 @@ function draw(tracks) {
   list.hidden = !tracks.length;
   box.setAttribute("aria-expanded", String(tracks.length > 0));
   box.removeAttribute("aria-activedescendant");
-  said.textContent = tracks.length ? `${tracks.length} songs` : "No song is called so.";
+  said.className = tracks.length ? "unseen" : "nothing-found";
+  const spelt = guessed ? " spelt nearly so" : "";
+  const songs = `${tracks.length} ${tracks.length === 1 ? "song" : "songs"}`;
+  said.textContent = tracks.length ? `${songs}${spelt}` : "No song or artist is called so.";
 }
 
 async function ask() {
@@ -64,7 +70,8 @@ async function ask() {
   }
   try {
     const answer = await fetch(`${base}/api/v1/search?n=8&q=${encodeURIComponent(text)}`);
-    const found = answer.ok ? (await answer.json()).tracks : [];
+    if (!answer.ok) throw new Error(answer.statusText);
+    const found = await answer.json();
     if (number === asked) draw(found);
   } catch {
     if (number === asked) close();

@@ -6,7 +6,7 @@ const DONE = { like: "Liked", skip: "Skipped", hide: "Hidden: it is not recommen
 const page = document.getElementById("track");
 const said = document.getElementById("said");
 const buttons = page.querySelector(".deeds");
-const outbox = new Outbox();
+const outbox = new Outbox(page.dataset.listener);
 const track = {
   track_id: page.dataset.trackId,
   title: page.querySelector(".title").textContent,
