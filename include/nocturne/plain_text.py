@@ -24,7 +24,8 @@ def plain_lines(text: str) -> str:
     """The same of a text of several lines; those after the first are indented, so that none of them
     looks like one of ours.
     """
-    return "\n  ".join(map(plain_text, text.replace("\t", TAB).split("\n")))
+    first, *others = map(plain_text, text.replace("\t", TAB).split("\n"))
+    return "\n".join([first, *(other if other[:1] == " " else f"  {other}" for other in others)])
 
 
 def plain_output(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
+from typing import IO
 from urllib.parse import quote
 
 ADDRESS = r"the pages: (http://\S+:(\d+))"
@@ -36,9 +37,15 @@ def read_until(process: subprocess.Popen, pattern: str) -> re.Match[str]:
     for line in process.stderr:
         said.append(line)
         if found := re.search(pattern, line):
-            Thread(target=process.stderr.read, daemon=True).start()
+            Thread(target=forget_rest, args=[process.stderr], daemon=True).start()
             return found
     raise AssertionError("".join(said))
+
+
+def forget_rest(said: IO[str]) -> None:
+    with said:
+        for _ in said:
+            pass
 
 
 def wait_for_port(port: int) -> None:

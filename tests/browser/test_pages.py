@@ -170,22 +170,31 @@ def test_a_deed_is_the_deed_of_whom_the_page_is_for(served, browse):
 def test_an_arrow_key_moves_by_five_seconds(served, browse):
     page = open_home(served, browse, "seeks-by-keys")
     act(page, "play")
-    page.wait_for_function("() => document.getElementById('audio').duration > 8")
+    page.wait_for_selector("#player:not([hidden])")
+    assert seek(page, 60, "ArrowRight", "ArrowRight", "ArrowLeft") == [5, 10, 5]
+    assert seek(page, 8, "ArrowUp", "ArrowUp", "ArrowDown", "ArrowDown") == [5, 8, 3, 0]
+    assert seek(page, 100, "PageUp", "End", "PageDown") == [30, 100, 70]
+
+
+def seek(page, length, *keys):
+    """Where a song of so many seconds is after each key on its bar; the tests' own are shorter."""
     page.evaluate(
-        """() => {
+        """length => {
+            let now = 0;
             const audio = document.getElementById('audio');
             audio.pause();
-            audio.currentTime = 1;
-        }"""
+            Object.defineProperties(audio, {
+                duration: { configurable: true, get: () => length },
+                currentTime: { configurable: true, get: () => now, set: (to) => { now = to; } },
+            });
+        }""",
+        length,
     )
-    page.focus("#position")
-    page.keyboard.press("ArrowRight")
-    moved = "at => Math.abs(document.getElementById('audio').currentTime - at) < 0.2"
-    page.wait_for_function(moved, arg=6)
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_function(moved, arg=1)
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_function(moved, arg=0)
+    places = []
+    for key in keys:
+        page.press("#position", key)
+        places.append(page.evaluate("document.getElementById('audio').currentTime"))
+    return places
 
 
 def test_search_by_keyboard_leads_to_a_song_that_plays(served, browse):
@@ -203,7 +212,7 @@ def test_search_by_keyboard_leads_to_a_song_that_plays(served, browse):
     active = page.get_attribute("#search-text", "aria-activedescendant")
     track_id = page.get_attribute(f"#{active}", "data-track-id")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"**/tracks/{track_id}")
+    page.wait_for_url(f"**/tracks/{track_id}?listener=*")
     assert page.inner_text("h1") == name_track(track_id)[0]
     drawn = page.eval_on_selector_all("[data-plot]", "plots => plots.map(one => one.dataset.plot)")
     assert set(drawn) == PLOTS

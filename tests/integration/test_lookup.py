@@ -159,7 +159,7 @@ def test_a_list_is_as_long_as_asked_or_as_there_is(catalogue):
     assert [len(catalogue.for_listener("ann", n).items) for n in (0, 1, 3, 99)] == [0, 1, 3, 3]
 
 
-@pytest.mark.parametrize("user_id", ["bob", "Ann", "ann ", "an", "2026-11-19.a/ann"])
+@pytest.mark.parametrize("user_id", ["bob", "Ann", "ann ", "an", "2026-11-19.a"])
 def test_a_listener_whom_the_version_does_not_know_gets_anybodys_list(catalogue, user_id):
     found = catalogue.for_listener(user_id, 5)
     assert (found.user_id, found.known, found.basis) == (user_id, False, "popularity")
