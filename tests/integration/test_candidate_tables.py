@@ -9,7 +9,6 @@ import pytest
 from made_candidates import (
     GROUP,
     IDS,
-    IDS,
     LISTENERS,
     NIGHT,
     RECIPE,
