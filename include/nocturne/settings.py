@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         Path(sys.prefix) / "nocturne-runtime", description="broker, database and Spark jars"
     )
     audio_dir: Path | None = Field(None, description="audio files; the sample library if unset")
+    left_out: str = Field(
+        "@eaDir,@Recently-Snapshot,@Recycle,#recycle,#snapshot,RECYCLE.BIN,RECYCLER,"
+        "System Volume Information,lost+found,__MACOSX",
+        description="folders below the audio folder that are not looked into, by name",
+    )
     metadata_dir: Path | None = Field(
         None, description="FMA-like metadata; the sample library if unset"
     )

@@ -59,6 +59,7 @@ def test_every_field_is_described_and_has_a_variable(monkeypatch):
         "metric": "learned",
         "list_length": "9",
         "recent_days": "14",
+        "left_out": "bootlegs,demos",
         "max_rows_lost": "0.5",
         "max_ranking_drop": "0.05",
         "approve": "True",

@@ -13,7 +13,6 @@ from nocturne.audio.reading import (
     PREROLL_SECONDS,
     Part,
     Samples,
-    mix_down,
     require_promised_frames,
 )
 from nocturne.audio.rules import Rule, UnusableAudio
@@ -50,6 +49,16 @@ def read_container(file: FileIO, part: Part) -> tuple[Samples, int]:
 
     Raises UnusableAudio: not_audio, empty, damaged or too_long.
     """
+    import av
+
+    try:
+        return read_stream(file, part)
+    except av.error.FFmpegError as error:
+        why = f"FFmpeg cannot decode it: {error.strerror}."
+        raise UnusableAudio(Rule.DAMAGED, why) from error
+
+
+def read_stream(file: FileIO, part: Part) -> tuple[Samples, int]:
     with open_stream(file) as (container, stream):
         length = measure(container, stream)
     file.seek(0)
@@ -62,7 +71,7 @@ def read_container(file: FileIO, part: Part) -> tuple[Samples, int]:
             raise UnusableAudio(Rule.DAMAGED, "Nothing in the file can be decoded.")
         rate = first.sample_rate
         wanted = part.choose(round(length.seconds * rate), rate)
-        samples = part.gather(cut_blocks(first, frames, length.start, wanted), rate)
+        samples = part.gather(cut_blocks(part, first, frames, length.start, wanted), rate)
         require_promised_frames(len(samples), len(wanted))
         return samples, rate
 
@@ -136,7 +145,7 @@ def decode_from(
 
 
 def cut_blocks(
-    first: "AudioFrame", rest: "Iterator[AudioFrame]", start: Fraction, wanted: range
+    part: Part, first: "AudioFrame", rest: "Iterator[AudioFrame]", start: Fraction, wanted: range
 ) -> Iterator[Samples]:
     """Blocks of averaged channels within the part wanted, counted from the moment `start`.
 
@@ -150,18 +159,18 @@ def cut_blocks(
             place = round((frame.pts * Fraction(frame.time_base) - start) * rate)
         if place >= wanted.stop:
             return
-        block = mix_frame(frame)[max(0, wanted.start - place) : wanted.stop - place]
+        block = part.mix(scale_frame(frame))[max(0, wanted.start - place) : wanted.stop - place]
         if len(block):
             yield block
         place += frame.samples
 
 
-def mix_frame(frame: "AudioFrame") -> Samples:
-    """The mean of a frame's channels, full scale ±1."""
+def scale_frame(frame: "AudioFrame") -> Samples:
+    """A frame's channels, full scale ±1: (channels, samples)."""
     values = frame.to_ndarray()
     channels = values if frame.format.is_planar else values.reshape(frame.samples, -1).T
     if channels.dtype.kind == "u":
         channels = (channels.astype(np.float32) - 128) / 128
     elif channels.dtype.kind == "i":
         channels = channels / np.float32(2.0 ** (8 * channels.dtype.itemsize - 1))
-    return mix_down(channels)
+    return np.asarray(channels, np.float32)

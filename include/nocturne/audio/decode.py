@@ -16,6 +16,10 @@ from nocturne.audio.sound_files import UnknownFormat, read_sound_file
 
 SILENT_RANGE = 2 * 2.0**-15
 """Samples that stay within one 16-bit step around their mean are dither, not sound."""
+FAINT_PEAK = 0.02
+"""What is louder, channels have not cancelled. Lossy formats leave some of what they should."""
+CANCELLED = 30.0
+"""So much louder is a channel than the mean of all where they cancel: wide stereo stays below 3."""
 LOUDEST_SAMPLE = 1e10
 """Full scale is 1; integers stored as floats reach 2**31; beyond, energies overflow float32."""
 
@@ -36,9 +40,15 @@ def decode(path: Path, analysis: Analysis) -> Clip:
 
     Channels are averaged before soxr's high-quality resampling, as `librosa.load` does.
 
+    Channels that cancel each other leave nothing of a loud file: then it is the first one.
+
     Raises UnusableAudio with the rule that the file breaks.
     """
-    samples, file_rate = read_mono(path, analysis)
+    samples, file_rate = read_mono(path, Part(analysis))
+    if measure_peak(samples) < FAINT_PEAK:
+        first, _ = read_mono(path, Part(analysis, first_channel=True))
+        if measure_peak(first) > CANCELLED * measure_peak(samples):
+            samples = first
     require_sound(samples, file_rate)
     sample_rate = choose_rate(analysis.sample_rate, file_rate)
     if sample_rate != file_rate:
@@ -46,14 +56,14 @@ def decode(path: Path, analysis: Analysis) -> Clip:
     return Clip(samples, sample_rate)
 
 
-def read_mono(path: Path, analysis: Analysis) -> tuple[Samples, int]:
-    """The mean of all channels, and the file's own rate in Hz.
+def read_mono(path: Path, part: Part) -> tuple[Samples, int]:
+    """The part of a file, and the file's own rate in Hz.
 
     Raises UnusableAudio: unreadable, empty, not_audio, damaged or too_long.
     """
     try:
         with FileIO(path, opener=open_at_once) as file:
-            return read_open_file(file, Part(analysis))
+            return read_open_file(file, part)
     except OSError as error:
         raise UnusableAudio(
             Rule.UNREADABLE, f"The file cannot be read: {error.strerror or error}."
@@ -96,6 +106,9 @@ def require_sound(samples: Samples, file_rate: int) -> None:
             Rule.NOT_FINITE, "Some samples are infinite, not a number, or absurdly loud."
         )
     if highest - lowest <= SILENT_RANGE:
-        raise UnusableAudio(
-            Rule.SILENT, "The mean of the channels never moves by more than one 16-bit step."
-        )
+        raise UnusableAudio(Rule.SILENT, "The sound never moves by more than one 16-bit step.")
+
+
+def measure_peak(samples: Samples) -> float:
+    """The greatest distance from silence; NaN if a sample is."""
+    return float(max(-samples.min(initial=0), samples.max(initial=0)))

@@ -1,6 +1,6 @@
 """What the readers of all formats share: the part that is wanted, and how it is gathered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,9 +24,12 @@ LEAST_SHARE_OF_FRAMES = 0.5
 
 @dataclass(frozen=True)
 class Part:
-    """The part of a file that is wanted: all of it, or some seconds from its middle."""
+    """The part of a file that is wanted: all of it, or some seconds from its middle; the mean of
+    its channels, or the first alone.
+    """
 
     analysis: Analysis
+    first_channel: bool = False
 
     def choose(self, frames: int, rate: int) -> range:
         """Which of a file's frames are wanted, at a rate of `rate` Hz."""
@@ -37,6 +40,10 @@ class Part:
     def most_frames(self, rate: int) -> int:
         """How many frames of a file may be analysed, at a rate of `rate` Hz."""
         return LONGEST_SAMPLES * rate // choose_rate(self.analysis.sample_rate, rate)
+
+    def mix(self, channels: Sequence[Samples] | Samples) -> Samples:
+        """One channel of several, each of shape (samples,)."""
+        return mix_down(channels[:1] if self.first_channel else channels)
 
     def gather(self, blocks: Iterable[Samples], rate: int) -> Samples:
         """The blocks as one. Raises UnusableAudio (too_long) as soon as they are too many."""

@@ -10,7 +10,6 @@ from nocturne.audio.reading import (
     PREROLL_SECONDS,
     Part,
     Samples,
-    mix_down,
     require_plausible_rate,
     require_promised_frames,
 )
@@ -18,6 +17,8 @@ from nocturne.audio.rules import Rule, UnusableAudio
 
 BLOCK_SAMPLES = 1 << 22
 """Of all channels together, 16 MB: FMA's clips of 30 s are one block."""
+SALVAGED_FRAMES = 4096
+"""At a time where a file is broken: a frame of FLAC, so that no more than that is lost."""
 MOST_FRAMES = 1 << 48
 """Where the length is unknown, libsndfile answers with the largest number that it has."""
 
@@ -37,7 +38,7 @@ def read_sound_file(file: FileIO, part: Part) -> tuple[Samples, int]:
         if not 0 < sound.frames < MOST_FRAMES:
             raise UnknownFormat
         wanted = part.choose(sound.frames, rate)
-        samples = part.gather(mono_blocks(sound, wanted), rate)
+        samples = part.gather(mono_blocks(file, sound, part, wanted), rate)
         require_promised_frames(len(samples), len(wanted))
         return samples, rate
 
@@ -50,7 +51,9 @@ def open_sound(file: FileIO) -> soundfile.SoundFile:
         raise UnknownFormat from error
 
 
-def mono_blocks(sound: soundfile.SoundFile, wanted: range) -> Iterator[Samples]:
+def mono_blocks(
+    file: FileIO, sound: soundfile.SoundFile, part: Part, wanted: range
+) -> Iterator[Samples]:
     """Blocks of averaged channels until the part or the data end, whichever comes first.
 
     python-soundfile seeks after each read, and libmpg123's first frames after a seek are wrong: so
@@ -66,9 +69,31 @@ def mono_blocks(sound: soundfile.SoundFile, wanted: range) -> Iterator[Samples]:
             before, frames = min(start, preroll), min(step, wanted.stop - start)
             if sound.tell() != start - before:
                 sound.seek(start - before)
-            block = sound.read(out=buffer[: before + frames])[before:]
-            yield mix_down(block.T)
+            try:
+                block = sound.read(out=buffer[: before + frames])[before:]
+            except soundfile.LibsndfileError:
+                yield from salvage(file, part, range(start, wanted.stop))
+                return
+            yield part.mix(block.T)
             if len(block) < frames:
                 return
     except soundfile.LibsndfileError as error:
         raise UnusableAudio(Rule.DAMAGED, f"Decoding stopped: {error.error_string}") from error
+
+
+def salvage(file: FileIO, part: Part, wanted: range) -> Iterator[Samples]:
+    """What lies before a place that cannot be decoded, with which a large block is lost. By another
+    decoder: one that has failed seeks no more.
+    """
+    file.seek(0)
+    with open_sound(file) as sound:
+        sound.seek(wanted.start)
+        for start in wanted[::SALVAGED_FRAMES]:
+            frames = min(SALVAGED_FRAMES, wanted.stop - start)
+            try:
+                block = sound.read(frames, "float32", always_2d=True)
+            except soundfile.LibsndfileError:
+                return
+            yield part.mix(block.T)
+            if len(block) < frames:
+                return

@@ -3,8 +3,8 @@
 import json
 import logging
 import tempfile
-from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nocturne.catalogue import merge
-from nocturne.catalogue.audio_files import AudioFiles, Digest, digest_audio, find_audio
+from nocturne.catalogue.audio_files import (
+    LEFT_OUT,
+    AudioFiles,
+    Digest,
+    digest_audio,
+    find_audio,
+)
 from nocturne.catalogue.contracts import COLUMNS, DTYPES, RULES, CatalogueTrack, find_broken_rules
 from nocturne.catalogue.convert import parse_dates
 from nocturne.catalogue.fma import Metadata, load_metadata
@@ -23,6 +29,9 @@ from nocturne.refusals import Refusal, write_refusals
 
 log = logging.getLogger(__name__)
 
+WRITTEN = (
+    "refusals.jsonl", "without_audio.jsonl", "left_out.jsonl", "final.csv", "catalogue.parquet",
+)  # fmt: skip
 LISTS = ("genre_ids", "genre_titles")
 ARROW_TYPES = {
     "Float64": pa.float64(),
@@ -49,10 +58,15 @@ class Landed:
     without_audio: list[Refusal]
     rows_read: int
     files_found: int
+    left_out: list[Refusal] = field(default_factory=list)
+    """Folders and files that were passed over on purpose; they are in no number here."""
 
 
 def land_library(
-    audio_dir: Path, metadata_dir: Path, known_before: datetime | None = None
+    audio_dir: Path,
+    metadata_dir: Path,
+    known_before: datetime | None = None,
+    left_out: Iterable[str] = LEFT_OUT,
 ) -> Landed:
     """Match the metadata of a folder with the audio of another.
 
@@ -60,7 +74,7 @@ def land_library(
     tracks without a date always are. Raises BadInput if either folder cannot serve at all, or if
     no row matches any audio file.
     """
-    audio = find_audio(audio_dir)
+    audio = find_audio(audio_dir, left_out)
     metadata = load_metadata(metadata_dir)
     every_row = metadata.tracks.frame
     require_match(every_row, audio, metadata_dir / metadata.tracks.source, audio_dir)
@@ -81,12 +95,14 @@ def land_library(
         without_audio=list_without_audio(usable, audio, metadata.tracks.source),
         rows_read=len(known) + len(metadata.tracks.refusals),
         files_found=sum(track_id not in future for track_id in audio.found),
+        left_out=audio.left_out,
     )
     log.info(
-        "landed %d tracks; %d refusals; %d rows without audio",
+        "landed %d tracks; %d refusals; %d rows without audio; %d files and folders left out",
         len(tracks),
         len(landed.refusals),
         len(landed.without_audio),
+        len(landed.left_out),
     )
     return landed
 
@@ -190,7 +206,8 @@ def list_without_audio(rows: pd.DataFrame, audio: AudioFiles, source: str) -> li
 
 
 def write_landed(landed: Landed, target: Path) -> None:
-    """Write catalogue.parquet, final.csv, refusals.jsonl and without_audio.jsonl into a folder.
+    """Write catalogue.parquet, final.csv and, of what is not in them, refusals.jsonl,
+    without_audio.jsonl and left_out.jsonl into a folder.
 
     All are written beside the folder first and then moved in, the catalogue last, so a file is
     whole or absent and a failure while writing changes nothing. Equal libraries give equal bytes.
@@ -200,9 +217,10 @@ def write_landed(landed: Landed, target: Path) -> None:
         draft = Path(made)
         write_refusals(draft / "refusals.jsonl", landed.refusals)
         write_refusals(draft / "without_audio.jsonl", landed.without_audio)
+        write_refusals(draft / "left_out.jsonl", landed.left_out)
         write_csv(draft / "final.csv", landed.tracks)
         pq.write_table(to_arrow(landed.tracks), draft / "catalogue.parquet")
-        for name in ("refusals.jsonl", "without_audio.jsonl", "final.csv", "catalogue.parquet"):
+        for name in WRITTEN:
             (draft / name).replace(target / name)
 
 

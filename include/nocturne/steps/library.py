@@ -64,7 +64,7 @@ def land_library(
 
     require_over(night, datetime.now(UTC))
     audio_dir, metadata_dir = folders
-    landed = land_library(audio_dir, metadata_dir, known_before=night.end)
+    landed = land_library(audio_dir, metadata_dir, night.end, list_left_out(settings))
     run_dir = settings.run_dir(run_id)
     write_landed(landed, run_dir)
     ensure_collections(database, settings.tracks_collection)
@@ -84,7 +84,12 @@ def land_library(
         "tracks": len(landed.tracks),
         "refused": len(landed.refusals),
         "rows_without_audio": len(landed.without_audio),
+        "left_out": len(landed.left_out),
     }
+
+
+def list_left_out(settings: Settings) -> list[str]:
+    return [name.strip() for name in settings.left_out.split(",") if name.strip()]
 
 
 def publish_features(

@@ -103,12 +103,51 @@ def test_less_than_a_second_is_too_short(tmp_path, seconds, good):
         assert refusal(path).rule == Rule.TOO_SHORT
 
 
-def test_silence_constant_offset_dither_and_cancelled_channels_are_silent(tmp_path):
+def test_silence_constant_offset_and_dither_are_silent(tmp_path):
     dither = np.random.default_rng(0).integers(-1, 2, 2 * RATE) / 2**15
-    opposed = np.stack([tone(2, RATE), -tone(2, RATE)], axis=1)
-    for samples in (np.zeros(2 * RATE), np.full(2 * RATE, 0.25), dither, opposed):
+    two = np.stack([dither, -dither], axis=1)
+    for samples in (np.zeros(2 * RATE), np.full(2 * RATE, 0.25), dither, two):
         path = write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
         assert refusal(path).rule == Rule.SILENT
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_of_channels_that_cancel_each_other_the_first_is_heard(tmp_path, suffix):
+    opposed = np.stack([tone(2, 44100), -tone(2, 44100)], axis=1)
+    samples = decode(write(tmp_path / f"a.{suffix}", opposed, 44100), RATE)
+    inner = samples[RATE // 4 : RATE]
+    assert np.abs(inner).max() == pytest.approx(0.5, rel=0.1)
+    peak = np.abs(np.fft.rfft(inner)).argmax() * RATE / len(inner)
+    assert peak == pytest.approx(440, abs=2)
+
+
+def test_of_wide_stereo_the_mean_is_heard(tmp_path):
+    wide = np.stack([tone(2, RATE), tone(2, RATE, 660)], axis=1) / 100
+    samples = decode(write(tmp_path / "a.wav", wide, RATE, subtype="FLOAT"), RATE)
+    np.testing.assert_allclose(samples, wide.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.65, 0.95])
+@pytest.mark.parametrize("how", ["cut off", "a hole"])
+def test_half_a_flac_is_better_than_none(tmp_path, share, how):
+    """As of an MP3, what lies before the place that cannot be decoded is taken."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE)
+    path = write(tmp_path / "a.flac", noise, RATE)
+    content = path.read_bytes()
+    place = round(share * len(content))
+    path.write_bytes(content[:place] + (b"" if how == "cut off" else bytes(400)))
+    if how == "a hole":
+        path.write_bytes(path.read_bytes() + content[place + 400 :])
+    samples = decode(path, RATE)
+    assert share * 4 * RATE - 3 * 4096 <= len(samples) <= 4 * RATE
+    np.testing.assert_allclose(samples[:RATE], noise[:RATE], atol=1e-4)
+
+
+def test_less_than_half_a_flac_is_damaged(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE)
+    path = write(tmp_path / "a.flac", noise, RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 10])
+    assert refusal(path).rule == Rule.DAMAGED
 
 
 def test_quiet_music_is_not_silent(tmp_path):

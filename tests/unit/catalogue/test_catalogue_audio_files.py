@@ -27,22 +27,48 @@ def test_all_layouts_and_endings_are_found(library):
 
 def test_every_audio_ending_counts(library):
     library.write_audio(*(f"{n}{suffix}" for n, suffix in enumerate(sorted(AUDIO_SUFFIXES))))
-    assert len(find_audio(library.audio_dir).paths) == 8
+    assert len(find_audio(library.audio_dir).paths) == len(AUDIO_SUFFIXES) > 20
 
 
-def test_other_and_hidden_files_are_not_looked_at(library):
-    library.write_audio("2.mp3", "3.txt", "README", "._4.mp3", ".cache/5.mp3", "checksums", "6")
+def told(found):
+    return [(one.source, one.rule) for one in found.left_out]
+
+
+def test_other_and_hidden_files_are_not_looked_at_and_music_among_them_is_told(library):
+    library.write_audio(
+        "2.mp3", "3.txt", "README", "._4.mp3", ".cache/5.mp3", "checksums", "6", "7.mid", "all.m3u"
+    )
     found = find_audio(library.audio_dir)
     assert (list(found.paths), found.refusals, found.found) == (["2"], [], ["2"])
+    assert told(found) == [
+        ("._4.mp3", "file_hidden"), (".cache", "folder_hidden"), ("7.mid", "format_unknown"),
+    ]  # fmt: skip
 
 
-def test_the_first_of_two_files_of_a_track_is_kept(library):
-    library.write_audio("2.mp3", "000/000002.mp3", "000002.ogg")
+@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "#RECYCLE"])
+def test_what_storage_systems_keep_beside_the_music_is_none(library, folder):
+    """Synology has a folder for each file, called as the file; a bin has what was deleted."""
+    library.write_audio("a/2.mp3", f"{folder}/2.mp3/SYNOAUDIO.mp3", f"a/{folder}/2.mp3")
     found = find_audio(library.audio_dir)
-    assert found.paths == {"2": "000/000002.mp3"}
+    assert (found.paths, found.refusals, found.found) == ({"2": "a/2.mp3"}, [], ["2"])
+    assert told(found) == sorted([(folder, "folder_left_out"), (f"a/{folder}", "folder_left_out")])
+
+
+def test_which_folders_are_left_out_can_be_said(library):
+    library.write_audio("@eaDir/2.mp3", "Old Rips/3.mp3")
+    found = find_audio(library.audio_dir, ["old rips"])
+    assert found.paths == {"2": "@eaDir/2.mp3"}
+    assert told(found) == [("Old Rips", "folder_left_out")]
+
+
+def test_of_two_files_of_a_track_the_one_in_fewer_folders_is_kept(library):
+    library.write_audio("2.mp3", "000/000002.mp3", "000002.ogg", "a/b/3.mp3", "z/3.mp3")
+    found = find_audio(library.audio_dir)
+    assert found.paths == {"2": "000002.ogg", "3": "z/3.mp3"}
     assert rules_of(found) == [
-        ("000002.ogg", "2", "audio_duplicate"),
         ("2.mp3", "2", "audio_duplicate"),
+        ("000/000002.mp3", "2", "audio_duplicate"),
+        ("a/b/3.mp3", "3", "audio_duplicate"),
     ]
 
 
@@ -60,13 +86,13 @@ def test_a_name_that_is_not_utf8_is_refused_in_writable_text(library):
     assert rules_of(find_audio(library.audio_dir)) == [("\\xff/3.mp3", "3", "audio_name_unknown")]
 
 
-def test_folders_pipes_and_dangling_links_named_like_audio_are_refused(library):
+def test_pipes_and_dangling_links_named_like_audio_are_refused_and_folders_are_folders(library):
     library.write_audio("2.mp3", "9.mp3/10.mp3")
     (library.audio_dir / "4.mp3").symlink_to("nowhere.mp3")
     os.mkfifo(library.audio_dir / "5.mp3")
     found = find_audio(library.audio_dir)
-    assert (list(found.paths), found.found) == (["2"], ["2"])
-    assert rules_of(found) == [(f"{n}.mp3", str(n), "audio_unreadable") for n in (4, 5, 9)]
+    assert (list(found.paths), found.found) == (["2", "10"], ["2", "10"])
+    assert rules_of(found) == [(f"{n}.mp3", str(n), "audio_unreadable") for n in (4, 5)]
 
 
 def test_linked_folders_are_followed_once(library, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from nocturne.catalogue import audio_files, land
 from nocturne.catalogue.contracts import COLUMNS, CatalogueTrack
-from nocturne.catalogue.land import land_library, read_catalogue, write_landed
+from nocturne.catalogue.land import WRITTEN, land_library, read_catalogue, write_landed
 from nocturne.errors import BadInput
 from nocturne.refusals import read_refusals
 
@@ -172,7 +172,8 @@ def test_audio_without_a_row_is_refused_but_not_for_a_refused_row(library):
 
 def test_a_row_whose_audio_was_refused_is_not_without_audio(library):
     library.write_tracks({}, {"track_id": "3"})
-    library.write_audio("2.mp3", "3.mp3/x.txt")
+    library.write_audio("2.mp3")
+    (library.audio_dir / "3.mp3").symlink_to("nowhere.mp3")
     landed = land_it(library)
     assert rules_of(landed) == [("3.mp3", "3", "audio_unreadable")]
     assert landed.without_audio == []
@@ -458,12 +459,13 @@ class TestWritten:
         write_landed(landed, tmp_path / "out")
         assert read_refusals(tmp_path / "out" / "refusals.jsonl") == landed.refusals
         assert read_refusals(tmp_path / "out" / "without_audio.jsonl") == landed.without_audio
+        assert read_refusals(tmp_path / "out" / "left_out.jsonl") == landed.left_out
 
     def test_equal_libraries_give_equal_bytes(self, library, tmp_path):
         for name in ("one", "two"):
             write_landed(self.land(library), tmp_path / name)
         files = sorted(path.name for path in (tmp_path / "one").iterdir())
-        assert files == ["catalogue.parquet", "final.csv", "refusals.jsonl", "without_audio.jsonl"]
+        assert files == sorted(WRITTEN)
         for name in files:
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
