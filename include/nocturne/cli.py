@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,13 +14,33 @@ from nocturne.errors import Misuse, NocturneError
 from nocturne.plain_text import clean_logs
 
 app = typer.Typer(
-    help="Nocturne recommends music: Airflow, Kafka, MongoDB and Spark behind one command.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 for group in (servers, nights, audio, web, streams, evaluations, benches):
     app.add_typer(group.app)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"nocturne {version('nocturne')}")
+        raise typer.Exit
+
+
+@app.callback()
+def choose(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show it and exit."),
+    ] = False,
+) -> None:
+    """Nocturne recommends music: Airflow, Kafka, MongoDB and Spark behind one command."""
+
+
 start = partial(app, prog_name="./nocturne")
 
 

@@ -453,3 +453,14 @@ def test_a_name_that_nobody_can_have_is_refused_by_all_who_write_and_read(client
     if name and "/" not in name:
         asked = client.get(f"{API}/listeners/{quote(name, safe='')}/recommendations")
         problem_of(asked, 422)
+
+
+def test_versions_come_in_pages(client, library):
+    everything = client.get(f"{API}/versions").json()["versions"]
+    model = library["models"].find_one()
+    for day in ("2020-01-01", "2020-01-02", "2020-01-03"):
+        library["models"].insert_one({**model, "_id": f"{day}.x", "data_date": day})
+    page = client.get(f"{API}/versions", params={"first": len(everything), "n": 2}).json()
+    assert [one["version"] for one in page["versions"]] == ["2020-01-03.x", "2020-01-02.x"]
+    assert page["live"] == VERSION
+    problem_of(client.get(f"{API}/versions", params={"n": 101}), 422)

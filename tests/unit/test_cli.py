@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -286,3 +287,33 @@ def test_the_command_line_itself_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert cli.start.func is app
+
+
+def test_the_version_is_told(nocturne):
+    code, out, _ = nocturne("--version")
+    assert code == 0
+    assert re.fullmatch(r"nocturne \d+\.\d+\.\d+\n", out)
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("recommend",), ("tokens",), ("bench",)])
+def test_help_has_a_short_name(nocturne, command):
+    code, out, _ = nocturne(*command, "-h")
+    assert (code, "Usage: ./nocturne" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://x", "mongodb://", "mongodb://h:port/", "mongodb://u:secret@@h/", "mongodb://h:99999/"],
+)
+@pytest.mark.parametrize("command", [("versions",), ("tokens",), ("live",)])
+def test_an_address_that_cannot_be_one_is_told_without_its_login(
+    nocturne, monkeypatch, tmp_path, address, command
+):
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path))
+    monkeypatch.setenv("NOCTURNE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("NOCTURNE_MONGO_URI", address)
+    code, _, err = nocturne(*command)
+    assert code == 1
+    assert "NOCTURNE_MONGO_URI" in err or "Kafka" in err
+    assert "secret" not in err
+    assert "Traceback" not in err

@@ -1,5 +1,6 @@
 """Runs of a DAG, started and followed over Airflow's API."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ NIGHTLY = "nightly_recommendations"
 POLL_SECONDS = 1.0
 ENDED = ("success", "failed")
 LAST_LINES = 25
+REASON = re.compile(
+    r"([a-z_]\w*\.)*(BadInput|ServiceUnavailable|TooManyRefusals|Misuse|\w+(Error|Exception)): ."
+)
+"""How Python ends the traceback of an exception."""
 Watch = Callable[[list[TaskState]], None]
 
 
@@ -76,11 +81,19 @@ def require_success(api: AirflowApi, run: Run) -> None:
 
 
 def last_lines(api: AirflowApi, run: Run, task: TaskState) -> str:
+    """Why the task failed, as far as its log says so, and the log's end."""
     try:
-        lines = api.task_log(run.dag_id, run.run_id, task)[-LAST_LINES:]
+        lines = api.task_log(run.dag_id, run.run_id, task)
     except NocturneError as error:
         lines = [f"Its log cannot be read. {error}"]
-    return "\n".join(f"  {line}" for line in lines)
+    reason = find_reason(lines)
+    told = [reason, "The end of its log:"] if reason else []
+    return "\n".join(f"  {line}" for line in [*told, *lines[-LAST_LINES:]])
+
+
+def find_reason(lines: list[str]) -> str:
+    """The last line that names an exception and what it says; empty if none does."""
+    return next((line.strip() for line in reversed(lines) if REASON.match(line.strip())), "")
 
 
 def start_backfill(api: AirflowApi, first: Night, last: Night) -> int:

@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from nocturne.stack.passwords import Passwords, write_private
 from nocturne.stack.ports import HOST, Ports
 from nocturne.stack.services import MONGO_USER, REPLICA_SET, mongo_uri
+from nocturne.store.failures import explaining_address
 
 Document = dict[str, Any]
 UNAUTHORIZED = 13
@@ -84,7 +85,8 @@ def move_node(ours: MongoClient[Document], address: str) -> None:
 
 def open_client(uri: str) -> MongoClient[Document]:
     """A client that gives up within seconds: it asks whether a server is there at all."""
-    return MongoClient(uri, serverSelectionTimeoutMS=4000, connectTimeoutMS=2000)
+    with explaining_address():
+        return MongoClient(uri, serverSelectionTimeoutMS=4000, connectTimeoutMS=2000)
 
 
 def is_mongo_healthy(uri: str, seconds: float = 5) -> bool:

@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from nocturne.settings import Settings
+from nocturne.store import failures
 
 Document = dict[str, Any]
 FEATURES_PER_TRACK = 518
@@ -155,11 +156,12 @@ def connect(
     is waited for so long, and one that does not answer for `answer_seconds`: each operation, and
     each part of what a cursor reads.
     """
-    return MongoClient(
-        settings.mongo_uri,
-        timeoutMS=answer_seconds and round(answer_seconds * 1000),
-        w="majority",
-        tz_aware=True,
-        serverSelectionTimeoutMS=round(patience_seconds * 1000),
-        appname="nocturne",
-    )
+    with failures.explaining_address():
+        return MongoClient(
+            settings.mongo_uri,
+            timeoutMS=answer_seconds and round(answer_seconds * 1000),
+            w="majority",
+            tz_aware=True,
+            serverSelectionTimeoutMS=round(patience_seconds * 1000),
+            appname="nocturne",
+        )

@@ -5,7 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    InvalidName,
+    OperationFailure,
+    PyMongoError,
+)
 
 from nocturne.errors import BadInput, NocturneError, ServiceUnavailable
 
@@ -21,6 +27,17 @@ def explaining(collection: Collection[Any]) -> Iterator[None]:
         yield
     except PyMongoError as error:
         raise explain_failure(error, collection) from error
+
+
+@contextmanager
+def explaining_address() -> Iterator[None]:
+    """An address that cannot be one as BadInput, without the login that may stand in it."""
+    try:
+        yield
+    except (ConfigurationError, InvalidName, ValueError) as error:
+        raise BadInput(
+            f"NOCTURNE_MONGO_URI is no address of MongoDB's, like mongodb://host:27017/: {error}"
+        ) from error
 
 
 def explain_failure(error: PyMongoError, collection: Collection[Any]) -> NocturneError:

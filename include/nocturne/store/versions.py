@@ -258,11 +258,19 @@ def live_at(database: Database[Document], moment: datetime) -> Document | None:
     )
 
 
-def list_versions(database: Database[Document]) -> list[Document]:
-    """All versions, the newest data first, of one day the last made; each with `live`."""
+def list_versions(
+    database: Database[Document],
+    fields: list[str] | None = None,
+    first: int = 0,
+    most: int = 0,
+) -> list[Document]:
+    """The versions, the newest data first, of one day the last made; each with `live`.
+
+    All of them, or `most` from the place `first` on; whole, or these `fields` of them.
+    """
     current = live_version(database)
     order = [("data_date", DESCENDING), ("made_at", DESCENDING), ("_id", DESCENDING)]
-    found = database["models"].find().sort(order)
+    found = database["models"].find({}, fields).sort(order).skip(first).limit(most)
     return [
         {**model, "live": current is not None and current["version"] == model["_id"]}
         for model in found

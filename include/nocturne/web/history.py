@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import DESCENDING
 
 from nocturne.errors import BadInput
 from nocturne.models.projection import COMPONENTS
@@ -15,13 +15,18 @@ from nocturne.web.site import Site
 
 Document = dict[str, Any]
 DECIMALS = 4
+LISTED = ["data_date", "state", "made_at", "run_id"]
+MOST_VERSIONS = 100
+"""On a page: a quarter of a year of nights."""
+MOST_TENURES = 200
 
 
-def list_versions(site: Site) -> Versions:
-    found = store.list_versions(site.database)
-    live = next((model["_id"] for model in found if model["live"]), None)
+def list_versions(site: Site, first: int = 0, most: int = MOST_VERSIONS) -> Versions:
+    """A page of them, and the newest tenures."""
+    found = store.list_versions(site.database, LISTED, first, most)
+    live = store.live_version(site.database)
     return Versions(
-        live=live,
+        live=live and live["version"],
         versions=[Version(**describe(model)) for model in found],
         history=list_history(site),
     )
@@ -34,10 +39,9 @@ def describe(model: Document) -> Document:
 
 
 def list_history(site: Site) -> list[Tenure]:
-    """Who was live when, the newest first."""
-    entries = list(
-        site.database["live"].find({"_id": {"$ne": store.POINTER}}).sort("seq", ASCENDING)
-    )
+    """Who was live when, the newest first, MOST_TENURES at most."""
+    moves = site.database["live"].find({"_id": {"$ne": store.POINTER}})
+    entries = moves.sort("seq", DESCENDING).limit(MOST_TENURES).to_list()[::-1]
     ends = [after["at"] for _, after in pairwise(entries)]
     tenures = [
         Tenure(version=entry["version"], since=entry["at"], until=end, because=entry["because"])

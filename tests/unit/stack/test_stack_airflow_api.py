@@ -17,6 +17,7 @@ from nocturne.stack.airflow_api import AirflowApi, Refused, TaskState
 from nocturne.stack.airflow_runs import (
     NIGHTLY,
     Run,
+    find_reason,
     follow_backfill,
     follow_run,
     last_lines,
@@ -282,6 +283,28 @@ def test_a_failed_run_is_told_by_the_last_words_of_what_failed(server, api):
     assert message.startswith("Run r of d failed.\ntrain (try 2):\n  line 15\n")
     assert message.endswith("\n  line 39")
     assert "land" not in message
+
+
+def test_the_reason_of_a_failed_task_comes_first(server, api):
+    lines = ["starting", "nocturne.errors.BadInput: No track of x.csv has an audio file.", "done"]
+    lines += [f"line {number}" for number in range(40)]
+    server.on("GET .*/taskInstances/land/logs/1", {"content": [{"event": one} for one in lines]})
+    task = TaskState("land", "failed", 1, 1.0)
+    told = last_lines(api, Run("d", "r", "failed", [task]), task).splitlines()
+    assert told[0] == f"  {lines[1]}"
+    assert told[2:] == [f"  line {number}" for number in range(15, 40)]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_reason"),
+    [
+        ("ValueError: no", True), ("  pymongo.errors.AutoReconnect: gone", False),
+        ("airflow.exceptions.AirflowException: it failed", True), ("KeyError: 'tables'", True),
+        ("An error: of ours", False), ("BadInput", False), ("2026 ERROR ValueError: x", False),
+    ],
+)  # fmt: skip
+def test_a_reason_is_the_end_of_a_traceback(line, is_reason):
+    assert bool(find_reason([line])) is is_reason
 
 
 def test_a_log_that_is_gone_does_not_hide_that_the_run_failed(server, api):

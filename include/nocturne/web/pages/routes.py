@@ -108,10 +108,10 @@ def group_dots(drawn: Map) -> list[tuple[int | None, list[Dot]]]:
 
 @router.get("/models")
 def show_models(request: Request, site: TheSite) -> Response:
-    versions = history.list_versions(site)
-    if not versions.versions:
+    newest = history.list_versions(site, most=1)
+    if not newest.versions:
         raise Problem(404, "No model has been trained yet: the nightly run makes the first one.")
-    return show_version(request, site, versions.live or versions.versions[0].version)
+    return show_version(request, site, newest.live or newest.versions[0].version)
 
 
 @router.get("/models/{version}")
