@@ -25,6 +25,7 @@ from nocturne.audio.names import (
 from nocturne.errors import Misuse
 
 SETTINGS_FILE = "settings.env"
+PATTERN_SIGNS = frozenset("*?[]{}\\")
 LONGEST_HOURS = 8760
 """A year: what waits longer than that for a person is a mistake in the settings."""
 PROJECT = Path(__file__).resolve().parents[2]
@@ -176,6 +177,7 @@ def load_settings() -> Settings:
 
     Raises Misuse naming the variable and the reason if one has an unusable value.
     """
+    file = Path(SETTINGS_FILE)
     try:
         # What the environment says of the home itself, without the file that lies in it.
         file = Settings().home / SETTINGS_FILE
@@ -186,8 +188,21 @@ def load_settings() -> Settings:
             for problem in error.errors()
         )
         raise Misuse(f"Unusable settings: {wrong}. See docs/settings.md.") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Misuse(f"{file} is not UTF-8 in line {line}: save it as UTF-8.") from error
+    require_plain_home(settings.home.absolute())
     absolute = {"home": settings.home.absolute(), "runtime": settings.runtime.absolute()}
     return settings.model_copy(update=absolute)
+
+
+def require_plain_home(home: Path) -> None:
+    """Raises Misuse where Spark, after hours of work, would take the path for a pattern."""
+    if strange := sorted(set(str(home)) & PATTERN_SIGNS):
+        raise Misuse(
+            f"NOCTURNE_HOME is {home}: Spark takes {' '.join(strange)} in a path for a pattern."
+            " Choose a folder without them."
+        )
 
 
 def name_variable(location: tuple[int | str, ...]) -> str:

@@ -171,3 +171,18 @@ def test_a_misspelt_name_in_the_homes_file_is_told(monkeypatch, tmp_path):
     (tmp_path / "settings.env").write_text("NOCTURNE_KMAX=4\n", encoding="utf-8")
     with pytest.raises(Misuse, match="NOCTURNE_KMAX"):
         load_settings()
+
+
+@pytest.mark.parametrize("name", ["home_[a]", "all*", "what?", "{a,b}"])
+def test_a_home_that_spark_would_take_for_a_pattern_is_refused_at_once(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path / name))
+    with pytest.raises(Misuse, match=r"NOCTURNE_HOME is .*Spark takes"):
+        load_settings()
+
+
+def test_settings_that_are_not_utf8_are_told_with_their_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path))
+    content = "NOCTURNE_K_MAX=5\nNOCTURNE_MONGO_DATABASE=caf\xe9\n".encode("latin-1")
+    (tmp_path / "settings.env").write_bytes(content)
+    with pytest.raises(Misuse, match=r"settings.env is not UTF-8 in line 2"):
+        load_settings()

@@ -7,6 +7,7 @@ that are being written; one that a killed job left behind may be deleted.
 """
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,10 @@ def add_part(store: Path, feature_set: str, rows: pa.Table) -> None:
     if rows.num_rows and not part.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"_{part.name}"
-        pq.write_table(rows, unfinished)
+        with unfinished.open("wb") as file:
+            pq.write_table(rows, file)
+            file.flush()
+            os.fsync(file.fileno())
         unfinished.replace(part)
 
 
