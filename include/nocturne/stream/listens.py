@@ -1,5 +1,6 @@
 """What listeners did, on its way through Kafka into MongoDB."""
 
+import codecs
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +67,9 @@ def read_activity(path: Path) -> Iterator[UserActivity]:
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                yield parse_line(path, number, line)
+                plain = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                if plain.strip():
+                    yield parse_line(path, number, plain)
     except OSError as error:
         raise BadInput(f"The file of events cannot be read: {error}.") from error
 

@@ -142,3 +142,43 @@ def test_what_a_csv_writer_wrote_is_read_back(tmp_path_factory, rows, dialect, c
 def test_no_bytes_make_reading_crash(tmp_path_factory, raw):
     read(tmp_path_factory.mktemp("csv"), raw)
     read(tmp_path_factory.mktemp("csv"), b"track_id,title\n" + raw)
+
+
+def as_text(path, content, encoding="utf-8"):
+    path.write_bytes(content.encode(encoding))
+    return read_table(path, {"track_id": (), "title": ()}, "track_id")
+
+
+PLAIN = "track_id,title\n2,Señorita\n3,夜\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("marks", ["", "\ufeff", "\ufeff\ufeff"])
+def test_what_spreadsheets_save_is_read_whatever_marks_it_begins_with(tmp_path, encoding, marks):
+    table = as_text(tmp_path / "a.csv", marks + PLAIN, encoding)
+    assert table.frame["track_id"].tolist() == ["2", "3"]
+    assert table.frame["title"].tolist() == ["Señorita", "夜"]
+    assert table.refusals == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "track_id;title\n2;a, b\n3;c\n",
+        "sep=;\ntrack_id;title\n2;a, b\n3;c\n",
+        'SEP=,\r\ntrack_id,title\r\n2,"a, b"\r\n3,c\r\n',
+        "track_id\ttitle\n2\ta, b\n3\tc\n",
+        "track_id|title\n2|a, b\n3|c\n",
+        'track_id,title\n2,"a, b",\n3,c,\n',
+        'track_id,title,\n2,"a, b",\n3,c,\n',
+    ],
+)
+def test_separators_of_other_countries_and_separators_at_the_end(tmp_path, content):
+    table = as_text(tmp_path / "a.csv", content)
+    assert table.frame["title"].tolist() == ["a, b", "c"]
+    assert table.refusals == []
+
+
+def test_a_line_with_a_field_too_many_is_told_whatever_separates_them(tmp_path):
+    table = as_text(tmp_path / "a.csv", "track_id;title\n2;a\n3;b;c\n")
+    assert [(one.key, one.rule) for one in table.refusals] == [("line 3", "fields_wrong")]

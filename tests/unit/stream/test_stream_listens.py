@@ -170,3 +170,11 @@ def test_the_samples_events_keep_the_contract(tmp_path):
     assert len(events) > 1000
     assert {event.action for event in events} == {"listen", "like", "skip", "hide"}
     assert [event.at for event in events] == sorted(event.at for event in events)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n  \n", b"\r\n\r\n"])
+def test_marks_and_blank_lines_are_no_events(tmp_path, mark, end):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(mark + b"\n" + json.dumps(GOOD).encode() + end)
+    assert [event.event_id for event in read_activity(path)] == [GOOD["event_id"]]
