@@ -143,7 +143,6 @@ def test_a_file_is_read_in_its_order(tmp_path):
     ("line", "words"),
     [
         (b"{", "Invalid JSON"),
-        (b"", "Invalid JSON"),
         (b"[]", "object"),
         (b"\xff", "Invalid JSON"),
         (json.dumps(GOOD | {"action": "love"}).encode(), "action: Input should be 'listen'"),
