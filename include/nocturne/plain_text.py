@@ -56,7 +56,8 @@ def clean_logs() -> None:
 
     def make_plain(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
-        if record.name.startswith("nocturne"):
+        # logging.makeLogRecord makes one of nothing, and fills it with another that is plain already.
+        if record.name and record.name.startswith("nocturne"):
             record.msg, record.args = plain_lines(record.getMessage()), ()
         return record
 

@@ -316,15 +316,24 @@ def test_a_person_is_asked_and_silence_is_a_no(
 
 
 class Approver:
-    """Approves once, over the API, when the run waits for it."""
+    """Approves over the API when the run waits for it, as a person does: not within the second.
+
+    Airflow would take an answer that comes before its scheduler has noted the pause for a task that
+    was killed, and ask again.
+    """
+
+    POLLS = 5
 
     def __init__(self, api: AirflowApi, run_id: str) -> None:
         self.api, self.run_id = api, run_id
+        self.waited = 0
         self.done = False
 
     def __call__(self, tasks: list[TaskState]) -> None:
         states = {task.task_id: task.state for task in tasks}
-        if not self.done and states.get("approve_candidate") == "awaiting_input":
+        waits = states.get("approve_candidate") == "awaiting_input"
+        self.waited = self.waited + 1 if waits else 0
+        if self.waited == self.POLLS:
             details = f"dags/{NIGHTLY}/dagRuns/{self.run_id}/taskInstances/approve_candidate/-1"
             answer = {"chosen_options": ["Approve"], "params_input": {}}
             self.api.call("PATCH", f"{details}/hitlDetails", json=answer)

@@ -78,6 +78,7 @@ def test_what_nocturne_logs_is_plain():
         clean_logs()
         ours.warning("A file: %s", HOSTILE.replace("\udcff", ""))
         theirs.warning("100 %% of %s", "\x1b")
+        assert logging.makeLogRecord({"name": "nocturne.x", "msg": "made %s"}).msg == "made %s"
     finally:
         logging.setLogRecordFactory(factory)
     first, second, third = stream.getvalue().splitlines()

@@ -68,7 +68,7 @@ def land_library(
     run_dir = settings.run_dir(run_id)
     write_landed(landed, run_dir)
     ensure_collections(database, settings.tracks_collection)
-    record_refusals(database, run_id, landed.refusals)
+    record_refusals(database, run_id, "land_library", landed.refusals)
     seen = landed.rows_read + landed.files_found
     require_few(len(landed.refusals), seen, settings.max_refused_share, "rows and files")
     return {
@@ -113,7 +113,7 @@ def publish_features(
     definition = feature_set(landed["sample_rate"], landed["excerpt_seconds"])
     features = read_features(settings.features_dir, definition, set(catalogue["audio_sha256"]))
     tracks, refusals = join_features(catalogue, features)
-    record_refusals(database, run_id, refusals)
+    record_refusals(database, run_id, "publish_features", refusals)
     require_few(len(refusals), len(catalogue), settings.max_refused_share, "audio files")
     stored = find_stored(config, database, settings.tracks_collection, night.end)
     sent = publish_tracks(config, tracks, night.end, run_id, definition, stored)

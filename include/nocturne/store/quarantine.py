@@ -12,14 +12,21 @@ from nocturne.refusals import Refusal
 Document = dict[str, Any]
 
 
-def record_refusals(database: Database[Document], run_id: str, refusals: Iterable[Refusal]) -> None:
-    """Keep the refusals of a run; the same run recorded again changes nothing."""
-    documents = [describe_refusal(run_id, refusal) for refusal in refusals]
+def record_refusals(
+    database: Database[Document], run_id: str, step: str, refusals: Iterable[Refusal]
+) -> None:
+    """Keep what a step of a run has refused, in place of what it refused when it was done before:
+    what was mended since is refused no more.
+    """
+    documents = [describe_refusal(run_id, refusal) | {"step": step} for refusal in refusals]
     if documents:
         database["quarantine"].bulk_write(
             [ReplaceOne({"_id": item["_id"]}, item, upsert=True) for item in documents],
             ordered=False,
         )
+    kept = [item["_id"] for item in documents]
+    gone = {"run_id": run_id, "step": step, "_id": {"$nin": kept}}
+    database["quarantine"].delete_many(gone)
 
 
 def describe_refusal(run_id: str, refusal: Refusal) -> Document:
