@@ -56,7 +56,7 @@ def clean_logs() -> None:
 
     def make_plain(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
-        # logging.makeLogRecord makes one of nothing, and fills it with another that is plain already.
+        # logging.makeLogRecord makes one of nothing, and fills it with one that is plain already.
         if record.name and record.name.startswith("nocturne"):
             record.msg, record.args = plain_lines(record.getMessage()), ()
         return record
