@@ -21,7 +21,9 @@ from nocturne.stack.ports import allot_other_ports, find_free_port
 from nocturne.suite.shards import (
     COMPUTING,
     SHARDS,
-    WAITING,
+    UNIT,
+    UNIT_FOLDERS,
+    UNIT_MODULES,
     WAITING_FOLDERS,
     forget_foreign_variables,
 )
@@ -61,16 +63,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """A shard that waits does not import what others run, which takes as long as some tests."""
+    """A shard does not import what only others run, which takes as long as some tests."""
     ours = collection_path.suffix == ".py" and collection_path.stem.startswith("test_")
     shard = config.getoption("--shard")
-    return True if ours and shard in WAITING and find_shard(collection_path) != shard else None
+    if not ours or shard is None:
+        return None
+    others = find_shard(collection_path) != shard
+    return True if others and (shard != COMPUTING or find_shard(collection_path) == UNIT) else None
 
 
 def choose_shard(item: pytest.Item) -> str:
     """The one shard in which a test runs: what uses Airflow waits, all else computes."""
     uses_airflow = "stack" in getattr(item, "fixturenames", ())
-    return find_shard(item.path) if uses_airflow else COMPUTING
+    place = find_shard(item.path)
+    return place if uses_airflow or place == UNIT else COMPUTING
 
 
 def find_shard(module: Path) -> str:
@@ -78,6 +84,9 @@ def find_shard(module: Path) -> str:
     and none is lost.
     """
     folder = module.parent.relative_to(Path(__file__).parents[1]).as_posix()
+    path = f"{folder}/{module.name}"
+    if path in UNIT_MODULES or path.startswith(tuple(f"{one}/" for one in UNIT_FOLDERS)):
+        return UNIT
     if folder not in WAITING_FOLDERS or not USES_STACK.search(module.read_text("utf-8")):
         return COMPUTING
     return "nightly" if module.stem == "test_nightly" else "airflow"

@@ -24,10 +24,14 @@ WAITING = ("nightly", "airflow")
 """They mostly wait for Airflow: the tests of the nightly DAG, and all others that need Airflow."""
 WAITING_FOLDERS = ("tests/integration", "tests/browser")
 """Where they find their tests; importing all others takes most of a minute."""
+UNIT = "unit"
+"""What needs no server and no Spark; computes when the shards that wait have ended."""
+UNIT_FOLDERS = ("tests/unit", "tests/dags")
+UNIT_MODULES = ("tests/test_checks.py",)
 COMPUTING = "rest"
-SHARDS = (*WAITING, COMPUTING)
+SHARDS = (*WAITING, UNIT, COMPUTING)
 NICENESS = 10
-"""Of the shard that computes: servers that start beside it have limits of time."""
+"""Of the shards that compute: servers that start beside them have limits of time."""
 FOREIGN = ("NOCTURNE_", "AIRFLOW")
 """Variables of a user's own Nocturne or Airflow that must not leak into the tests."""
 NOT_FOREIGN = ("NOCTURNE_REAL_DATA", "NOCTURNE_RUNTIME")
@@ -110,7 +114,7 @@ class Shard:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        if self.name == COMPUTING:
+        if self.name not in WAITING:
             psutil.Process(self.process.pid).nice(NICENESS)
         self.reader = threading.Thread(target=self.follow, args=[self.process], daemon=True)
         self.reader.start()
@@ -178,4 +182,7 @@ class Shard:
 
 def choose_arguments(name: str) -> list[str]:
     """The folders of a shard; a line for each test where they are few and take long."""
-    return ["-v", *WAITING_FOLDERS] if name in WAITING else ["tests"]
+    if name in WAITING:
+        return ["-v", *WAITING_FOLDERS]
+    there = [place for place in (*UNIT_FOLDERS, *UNIT_MODULES) if Path(place).exists()]
+    return there if name == UNIT else ["tests"]

@@ -21,9 +21,9 @@ from nocturne.console import say
 from nocturne.settings import load_settings
 from nocturne.stack.setup import set_up
 from nocturne.suite.shards import (
+    COMPUTING,
     LAST_FAILED,
     SHARDS,
-    WAITING,
     Shard,
     forget_foreign_variables,
     show,
@@ -97,9 +97,10 @@ def raising_stopped() -> Iterator[None]:
 
 
 def run_shards(shards: list[Shard], arguments: list[str]) -> None:
-    """Set up, then run two at a time, the one that computes beside those that wait, which take
-    turns: a third would slow two cores down until servers miss their limits of time. By then numba
-    has compiled: two processes that do it at once leave broken files.
+    """Set up, then run two at a time: the one that computes beside those that wait, which take
+    turns, and in the end beside what needs no server. A third would slow two cores down until
+    servers miss their limits of time. By then numba has compiled: two processes that do it at once
+    leave broken files.
     """
     taken: set[int] = set()
     for shard in shards:
@@ -108,8 +109,8 @@ def run_shards(shards: list[Shard], arguments: list[str]) -> None:
     color = ["--color=yes"] if sys.stdout.isatty() else []
     set_up(load_settings(), say)
     lines = [
-        [shard for shard in shards if shard.name in WAITING],
-        [shard for shard in shards if shard.name not in WAITING],
+        [shard for shard in shards if shard.name != COMPUTING],
+        [shard for shard in shards if shard.name == COMPUTING],
     ]
     while any(lines):
         for line in lines:

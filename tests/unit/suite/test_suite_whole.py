@@ -53,14 +53,15 @@ def test_skipped():
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A project with three modules of tests, one for each shard."""
+    """A project with four modules of tests, one for each shard."""
     for folder in ("tests/integration", "tests/browser", "tests/unit"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copy(PROJECT / "tests/conftest.py", tmp_path / "tests")
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
     write(tmp_path, "integration/test_nightly", NIGHTLY)
     write(tmp_path, "browser/test_airflow", AIRFLOW)
-    write(tmp_path, "unit/test_rest", REST)
+    write(tmp_path, "integration/test_rest", REST)
+    write(tmp_path, "unit/test_unit", "def test_unit():\n    pass\n")
     return tmp_path
 
 
@@ -93,7 +94,7 @@ def find_totals(lines: list[str]) -> list[str]:
 
 
 def test_every_test_runs_once_and_one_line_says_what_came_of_them(project):
-    """Five pass, one fails, one has an error, one is skipped, and a whole shard dies."""
+    """Six pass, one fails, one has an error, one is skipped, and a whole shard dies."""
     write(project, "integration/test_nightly", "def test_a_night(stack):\n    os._exit(0)\n")
     write(project, "browser/test_airflow", AIRFLOW + "def test_false(stack):\n    assert not 'x'\n")
     # These use Airflow where the shards that wait do not look for it: they are not lost.
@@ -104,11 +105,11 @@ def test_every_test_runs_once_and_one_line_says_what_came_of_them(project):
     write(project, "unit/test_error", "def test_error(no_such_fixture):\n    pass\n")
     code, lines = run(project, "--tb=short")
     printed = "\n".join(lines)
-    assert (code, lines[-1]) == (1, "5 passed, 3 failed, 1 skipped"), printed
+    assert (code, lines[-1]) == (1, "6 passed, 3 failed, 1 skipped"), printed
     assert find_totals(lines) == lines[-1:]
     assert "nightly did not say what it ran; its exit code is 0" in lines
     assert all(re.search(rf"{shard} +│ tests/", printed) for shard in SHARDS), "no progress"
-    assert len(re.findall("slowest 30 durations", printed)) == 2
+    assert len(re.findall("slowest 30 durations", printed)) == 3
     kept = json.loads((project / ".pytest_cache/v/cache/lastfailed").read_text("utf-8"))
     assert set(kept) == {
         "tests/browser/test_airflow.py::test_false",
@@ -152,7 +153,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_a_signal_ends_all_shards_and_takes_their_fixtures_down(project):
-    write(project, "unit/test_rest", STUCK)
+    write(project, "integration/test_rest", STUCK)
     with start(project) as process:
         wait_until((project / "waiting").exists)
         process.terminate()
@@ -165,7 +166,7 @@ def test_a_signal_ends_all_shards_and_takes_their_fixtures_down(project):
 
 
 def test_a_shard_that_does_not_end_is_killed_with_what_it_started(project, monkeypatch, tmp_path):
-    write(project, "unit/test_rest", STUBBORN)
+    write(project, "integration/test_rest", STUBBORN)
     monkeypatch.chdir(project)
     for name, value in QUICK.items():
         monkeypatch.setenv(name, value)
@@ -192,13 +193,13 @@ def test_shards_have_ports_of_their_own(tmp_path):
 
 def test_the_worse_exit_code_counts(tmp_path, capsys):
     shards = [Shard(name, tmp_path) for name in SHARDS]
-    for shard, code in zip(shards, (0, 2, 1), strict=True):
+    for shard, code in zip(shards, (0, 2, 1, 0), strict=True):
         shard.process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({code})"])
         shard.process.wait()
         counts = {"passed": 2, "error": code, "xfailed": 1, "xpassed": 1, "warnings": 9}
         (tmp_path / f"{shard.name}.json").write_text(json.dumps(counts))
     assert conclude(shards) == 2
-    assert capsys.readouterr().out.splitlines()[-1] == "9 passed, 3 failed, 3 skipped"
+    assert capsys.readouterr().out.splitlines()[-1] == "12 passed, 3 failed, 4 skipped"
 
 
 @pytest.mark.parametrize(
