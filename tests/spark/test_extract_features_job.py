@@ -265,7 +265,7 @@ def test_a_folder_of_a_hundred_files_with_six_bad_ones(run, tmp_path):
 
 
 def write_hundred(audio: Path) -> None:
-    """94 clips, a link to nothing, no bytes, a FLAC cut off, text, NaNs, a header without samples."""
+    """94 clips, a dead link, no bytes, a FLAC cut off, text, NaNs, a header without samples."""
     audio.mkdir()
     (audio / "95.mp3").symlink_to("nowhere.mp3")
     random = np.random.default_rng(7)
