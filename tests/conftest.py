@@ -22,8 +22,7 @@ from nocturne.suite.shards import (
     COMPUTING,
     SHARDS,
     UNIT,
-    UNIT_FOLDERS,
-    UNIT_MODULES,
+    UNIT_FOLDER,
     WAITING_FOLDERS,
     forget_foreign_variables,
 )
@@ -84,8 +83,7 @@ def find_shard(module: Path) -> str:
     and none is lost.
     """
     folder = module.parent.relative_to(Path(__file__).parents[1]).as_posix()
-    path = f"{folder}/{module.name}"
-    if path in UNIT_MODULES or path.startswith(tuple(f"{one}/" for one in UNIT_FOLDERS)):
+    if f"{folder}/".startswith(f"{UNIT_FOLDER}/"):
         return UNIT
     if folder not in WAITING_FOLDERS or not USES_STACK.search(module.read_text("utf-8")):
         return COMPUTING

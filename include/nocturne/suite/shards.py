@@ -26,8 +26,7 @@ WAITING_FOLDERS = ("tests/integration", "tests/browser")
 """Where they find their tests; importing all others takes most of a minute."""
 UNIT = "unit"
 """What needs no server and no Spark; computes when the shards that wait have ended."""
-UNIT_FOLDERS = ("tests/unit", "tests/dags")
-UNIT_MODULES = ("tests/test_checks.py",)
+UNIT_FOLDER = "tests/unit"
 COMPUTING = "rest"
 SHARDS = (*WAITING, UNIT, COMPUTING)
 NICENESS = 10
@@ -184,5 +183,4 @@ def choose_arguments(name: str) -> list[str]:
     """The folders of a shard; a line for each test where they are few and take long."""
     if name in WAITING:
         return ["-v", *WAITING_FOLDERS]
-    there = [place for place in (*UNIT_FOLDERS, *UNIT_MODULES) if Path(place).exists()]
-    return there if name == UNIT else ["tests"]
+    return [UNIT_FOLDER] if name == UNIT else ["tests"]
